@@ -1,0 +1,72 @@
+# Every target sets up what it needs by itself; a second call does nothing twice.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
+PORT ?= 8000
+MESSAGES := $(wildcard src/querencia/locale/*/LC_MESSAGES/*.po src/querencia/insight/locale/*/LC_MESSAGES/*.po)
+
+.PHONY: help setup demo test test-browser check bench screenshots messages lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+setup: $(READY) ## Leave a ready .venv/ with the querencia command
+
+demo: $(READY) ## Serve the cockpit with real sample data (PORT=8000)
+	@$(VENV)/bin/querencia demo --port $(PORT)
+
+test: $(READY) ## Run the tests that need no service (DATABASE_URL=... runs them on PostgreSQL)
+	@$(PYTHON) -m pytest -q -n 2
+
+test-browser: $(READY) ## Walk the pages in a real Chromium
+	@$(PYTHON) -m pytest -q -m browser
+
+check: $(READY) ## Style, types, the import map, translations, templates
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-timings
+	@$(VENV)/bin/djlint src/querencia --lint --quiet
+	@$(PYTHON) tools/messages.py check
+	@$(VENV)/bin/querencia manage makemigrations --check --dry-run
+
+bench: $(READY) ## Measure speed and memory (needs some minutes and disk)
+	@$(PYTHON) -m benchmarks
+
+screenshots: $(READY) ## Take docs/images anew from the running demo
+	@$(PYTHON) tools/screenshots.py
+
+messages: $(READY) ## Collect texts to translate into src/**/locale
+	@$(PYTHON) tools/messages.py collect
+
+lock: $(UV) ## Resolve requirements.lock anew, with hashes
+	@$(UV) pip compile pyproject.toml --group dev --upgrade --python-version 3.13 --universal --generate-hashes \
+		--no-annotate --no-header --no-emit-index-url --quiet --output-file requirements.lock
+
+clean: ## Remove what setup made
+	@rm -rf $(VENV) .tools
+
+.tools/uv/bin/uv:
+	@echo "Fetching uv into .tools/"
+	@mkdir -p .tools
+	@python3 -m venv .tools/uv >/dev/null 2>&1 && .tools/uv/bin/python -m pip install --quiet uv 2>/dev/null \
+		|| python3 -m pip install --quiet --target .tools/uv uv
+	@test -x $@
+
+$(PYTHON): | $(UV)
+	@$(UV) venv --quiet --allow-existing --python "$$(cat .python-version)" $(VENV)
+
+$(READY): requirements.lock pyproject.toml $(MESSAGES) | $(PYTHON) $(UV)
+	@if ! cmp -s requirements.lock $(VENV)/.installed.lock; then \
+		echo "Installing what requirements.lock names into $(VENV)/"; \
+		$(UV) pip sync --quiet --python $(PYTHON) --require-hashes requirements.lock; \
+		cp requirements.lock $(VENV)/.installed.lock; fi
+	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
+	@$(PYTHON) tools/messages.py compile
+	@touch $@

@@ -1,0 +1,3 @@
+from querencia.cli import main
+
+main()

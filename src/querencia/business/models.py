@@ -1,0 +1,97 @@
+"""The one business of this installation, and the accounts of those who work in it."""
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    """What a member of staff may do; ``web/access.py`` says what each role reaches."""
+
+    OWNER = "owner", _("Owner")
+    MANAGER = "manager", _("Manager")
+    AGENT = "agent", _("Front line")
+    ANALYST = "analyst", _("Analyst")
+
+
+class Business(models.Model):
+    """One row: the business itself."""
+
+    class Notice(models.TextChoices):
+        NONE = "", ""
+        DEMO = "demo", _("Sample data")
+        SIMULATED = "simulated", _("Simulated data")
+
+    name = models.CharField(_("name"), max_length=120)
+    currency = models.CharField(_("currency"), max_length=3, help_text=_("ISO 4217 code, for example EUR"))
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    language = models.CharField(
+        _("language"), max_length=5, default="en", choices=[("en", "English"), ("es", "Español"), ("pt", "Português")]
+    )
+    country = models.CharField(_("country"), max_length=2, blank=True, help_text=_("ISO 3166 code, for example ES"))
+    # Said on every page: nobody may take sample or simulated figures for their own.
+    notice = models.CharField(max_length=12, choices=Notice, default=Notice.NONE, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("business")
+        verbose_name_plural = _("business")
+        constraints = [
+            models.CheckConstraint(condition=models.Q(pk=1), name="business_is_one"),
+            models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="business_currency_iso"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StaffManager(BaseUserManager["Staff"]):
+    """What Django's own commands need to make accounts by e-mail address."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: object) -> "Staff":
+        staff = self.model(email=self.normalize_email(email).lower(), **fields)
+        staff.set_password(password)
+        staff.save(using=self._db)
+        return staff
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: object) -> "Staff":
+        return self.create_user(email, password, role=Role.OWNER, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "Staff":
+        return self.get(email__iexact=username)
+
+
+class Staff(AbstractBaseUser, PermissionsMixin):
+    """Someone who works here and logs in."""
+
+    email = models.EmailField(_("e-mail"), unique=True)
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    role = models.CharField(_("role"), max_length=8, choices=Role, default=Role.AGENT)
+    language = models.CharField(
+        _("language"),
+        max_length=5,
+        blank=True,
+        choices=[("en", "English"), ("es", "Español"), ("pt", "Português")],
+        help_text=_("Empty: the language of the business"),
+    )
+    is_active = models.BooleanField(_("may log in"), default=True)
+    date_joined = models.DateTimeField(_("since"), auto_now_add=True)
+
+    objects = StaffManager()
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Meta:
+        verbose_name = _("member of staff")
+        verbose_name_plural = _("staff")
+        constraints = [
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="staff_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def is_staff(self) -> bool:
+        """Django's word for *may enter the back office*."""
+        return self.role in (Role.OWNER, Role.MANAGER)

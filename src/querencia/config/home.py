@@ -1,0 +1,41 @@
+"""The one folder that holds all state of an installation."""
+
+import os
+import secrets
+from pathlib import Path
+
+import platformdirs
+
+VARIABLE = "QUERENCIA_HOME"
+
+
+def home() -> Path:
+    """The folder named by ``QUERENCIA_HOME``, else the platform's data folder; made, private to its owner, if absent."""
+    named = os.environ.get(VARIABLE)
+    folder = Path(named).expanduser() if named else Path(platformdirs.user_data_dir("querencia", appauthor=False))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def secret_key(folder: Path) -> str:
+    """The installation's secret, made on first use and readable by its owner only."""
+    path = folder / "secret_key"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _read_when_written(path)
+    with os.fdopen(handle, "w") as file:
+        key = secrets.token_urlsafe(50)
+        file.write(key)
+    return key
+
+
+def _read_when_written(path: Path) -> str:
+    # Two processes may start at once: the second sees the file before the first has filled it.
+    for _ in range(100):
+        if key := path.read_text():
+            return key
+        import time
+
+        time.sleep(0.01)
+    raise RuntimeError(f"{path} is empty. Delete it and start again: a new key is made, and everybody logs in anew.")

@@ -1,0 +1,247 @@
+"""Settings. Everything that differs between installations comes from the environment or from the home folder."""
+
+import ipaddress
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.utils.csp import CSP
+from django.utils.translation import gettext_lazy as _
+
+from querencia.config import home as installation
+
+SOURCE = Path(__file__).resolve().parent.parent
+HOME = installation.home()
+SECRET_KEY = installation.secret_key(HOME)
+DEBUG = os.environ.get("QUERENCIA_DEBUG") == "1"
+
+# -- where it is reached -----------------------------------------------------------------------------------------------
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+PUBLIC_URL = os.environ.get("QUERENCIA_URL", "http://127.0.0.1:8000").rstrip("/")
+_address = urlsplit(PUBLIC_URL)
+ALLOWED_HOSTS = list({_address.hostname or "127.0.0.1", "127.0.0.1", "localhost", "[::1]"})
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if _address.scheme == "https" else []
+
+# Browsers send no Secure cookie over plain HTTP, so only an installation that is reached by HTTPS can demand it;
+# `querencia doctor` says so when a public address is served without.
+HTTPS = _address.scheme == "https"
+REACHED_ONLY_LOCALLY = _is_loopback(_address.hostname or "")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "querencia_session"
+CSRF_COOKIE_NAME = "querencia_csrf"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+}
+
+# -- the house ---------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "querencia.web",
+    "querencia.flows",
+    "querencia.measures",
+    "querencia.customers",
+    "querencia.business",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "axes",
+    "huey.contrib.djhuey",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "querencia.web.middleware.language",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "querencia.web.middleware.first_visit",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "querencia.config.urls"
+WSGI_APPLICATION = "querencia.config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "querencia.web.context.house",
+            ],
+        },
+    },
+]
+
+# -- database ----------------------------------------------------------------------------------------------------------
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SQLITE_OPTIONS = {
+    # A writer takes its lock at once instead of failing half-way through a transaction.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 30,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; "
+    "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;",
+}
+DATABASE_URL = os.environ.get("DATABASE_URL") or f"sqlite:///{HOME / 'querencia.sqlite3'}"
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
+    # Tests that start a second process or a server need a file that both can open.
+    DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
+else:
+    DATABASES["default"]["OPTIONS"] = {**DATABASES["default"].get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 8}}
+
+# -- background work ---------------------------------------------------------------------------------------------------
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    HUEY = {
+        "name": "querencia",
+        "huey_class": "huey.SqliteHuey",
+        "filename": str(HOME / "queue.sqlite3"),
+        "immediate": False,
+        "fsync": True,
+        "consumer": {"workers": 2, "worker_type": "thread", "initial_delay": 0.2, "max_delay": 2.0},
+    }
+else:
+    HUEY = {
+        "name": "querencia",
+        "huey_class": "huey.PostgresHuey",
+        "dsn": DATABASE_URL,
+        "immediate": False,
+        "consumer": {"workers": 2, "worker_type": "thread", "initial_delay": 0.2, "max_delay": 2.0},
+    }
+
+# -- people who work here ----------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "business.Staff"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+] + [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    }
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "overview"
+ACCOUNT_ADAPTER = "querencia.web.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_PREVENT_ENUMERATION = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Querencia"
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "login"
+AXES_USERNAME_CALLABLE = "querencia.web.accounts.guessed_name"
+AXES_LOCKOUT_TEMPLATE = "account/locked.html"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if os.environ.get("EMAIL_HOST")
+    else "django.core.mail.backends.console.EmailBackend"
+)
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
+EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "587"))
+EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = os.environ.get("EMAIL_USE_TLS", "1") == "1"
+DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM", f"querencia@{_address.hostname}")
+
+# -- language, time, files ---------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Español"), ("pt", "Português")]
+LOCALE_PATHS = [SOURCE / "locale"]
+LANGUAGE_COOKIE_NAME = "querencia_language"
+USE_TZ = True
+TIME_ZONE = "UTC"  # of the server; the business has its own, kept in the database
+
+STATIC_URL = "static/"
+STATIC_ROOT = HOME / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+MEDIA_ROOT = HOME / "files"
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20
+IMPORTS_FOLDER = HOME / "imports"
+COLUMNS_FOLDER = HOME / "columns"
+TEST_RUNNER = "django.test.runner.DiscoverRunner"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("QUERENCIA_LOG", "WARNING")},
+    "loggers": {"axes": {"level": "ERROR"}},
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Querencia",
+    "SITE_HEADER": "Querencia",
+    "SITE_SUBHEADER": _("Back office"),
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "COLORS": {
+        "primary": {
+            "50": "#fbf3ee", "100": "#f6e6dc", "200": "#ecc9b3", "300": "#e0a684", "400": "#e58b5f", "500": "#c9683b",
+            "600": "#a3461f", "700": "#8a3a19", "800": "#6f3016", "900": "#5a2814", "950": "#331409",
+        },
+    },
+}  # fmt: skip

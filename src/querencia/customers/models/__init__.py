@@ -1,0 +1,21 @@
+"""The central database: people, how to reach them, what they allowed, what they bought, what happened, what they are
+worth. Facts (purchases, events, consents) are append-only: a change is another row."""
+
+from querencia.customers.models.facts import Event, Purchase, PurchaseLine
+from querencia.customers.models.imports import Import
+from querencia.customers.models.people import Consent, ContactPoint, Customer, Identifier, SearchTerm
+from querencia.customers.models.scores import Score, ScoreCell
+
+__all__ = [
+    "Consent",
+    "ContactPoint",
+    "Customer",
+    "Event",
+    "Identifier",
+    "Import",
+    "Purchase",
+    "PurchaseLine",
+    "Score",
+    "ScoreCell",
+    "SearchTerm",
+]

@@ -1,0 +1,1 @@
+"""The cockpit: what managers and analysts see."""
