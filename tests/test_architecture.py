@@ -1,0 +1,108 @@
+"""What the import map cannot show. Each failure says what to do."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "querencia"
+FLOORS = ["business", "customers", "measures", "flows", "web"]
+MODULE_LINES_MAX = 600
+FUNCTION_LINES_MAX = 70
+
+
+def modules(*rooms: str) -> Iterator[Path]:
+    for room in rooms or ("",):
+        yield from (path for path in sorted((SOURCE / room).rglob("*.py")) if "migrations" not in path.parts)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_no_module_outgrows_its_room() -> None:
+    long = {name(p): n for p in modules() if (n := len(p.read_text().splitlines())) > MODULE_LINES_MAX}
+    assert not long, f"Make a folder of nouns of {long} (at most {MODULE_LINES_MAX} lines a module)"
+
+
+def test_no_function_is_longer_than_a_page() -> None:
+    long = {
+        f"{name(path)}:{node.name}": lines
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and (lines := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
+    }
+    assert not long, f"Let the parent decide and the leaves compute: split {long} (at most {FUNCTION_LINES_MAX} lines)"
+
+
+@pytest.mark.parametrize("forbidden", [".objects", ".save(", ".create(", ".bulk_create(", ".delete("])
+def test_faces_do_not_touch_the_database(forbidden: str) -> None:
+    found = [
+        f"{name(path)}:{number}"
+        for path in modules("web", "cli")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if forbidden in line and not line.lstrip().startswith("#")
+    ]
+    assert not found, f"{forbidden} in {found}: call a function of the room's actions.py or queries.py instead"
+
+
+def test_queries_never_write() -> None:
+    writes = re.compile(r"\.(save|create|bulk_create|update|update_or_create|get_or_create|delete|bulk_update)\(")
+    dicts = re.compile(r"\b(params|context|found|counts|facts|data|row)\.update\(")
+    found = [
+        f"{name(path)}:{number}"
+        for path in modules()
+        if path.name == "queries.py" or path.parent.name == "queries"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if writes.search(line) and not dicts.search(line)
+    ]
+    assert not found, f"{found} write: move them to the room's actions.py"
+
+
+def test_relations_point_downward_only() -> None:
+    for room in FLOORS:
+        for model in apps.get_app_config(room).get_models():
+            for field in model._meta.get_fields():
+                if field.is_relation and not field.auto_created and field.related_model:
+                    target = field.related_model._meta.app_label  # type: ignore[union-attr]
+                    if target in FLOORS:
+                        assert FLOORS.index(target) <= FLOORS.index(room), (
+                            f"{model.__name__}.{field.name} points up to {target}: keep a plain value, or move the model"
+                        )
+
+
+def test_clocks_are_read_at_the_doors_only() -> None:
+    clock = re.compile(r"\b(datetime\.now|date\.today|timezone\.now|time\.time|datetime\.today|utcnow)\(")
+    found = [
+        f"{name(path)}:{number}"
+        for path in modules("insight", "customers", "measures", "business")
+        if path.name != "tasks.py"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if clock.search(line)
+    ]
+    assert not found, f"{found} read a clock: take `at` or `as_of` as an argument"
+
+
+def test_no_drawer_for_everything_and_no_signals() -> None:
+    drawers = [name(p) for p in modules() if p.stem in {"utils", "helpers", "misc", "common_utils"}]
+    assert not drawers, f"Name {drawers} for the idea they hold"
+    signals = [name(p) for p in modules() if "django.dispatch" in p.read_text() or "db.models.signals" in p.read_text()]
+    assert not signals, f"{signals} use signals: call it in flows, or add a reaction"
+
+
+def test_nothing_of_a_machine_is_committed() -> None:
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    pattern = re.compile(r"(?<![\w.])/(work|root|farm|home/\w+)/|/tmp/[a-z]")
+    found = []
+    for file in files:
+        path = ROOT / file
+        if path.suffix in {".py", ".md", ".toml", ".html", ".css", ".js", ".yml", ".lock", ""} and path.is_file():
+            text = path.read_text(errors="ignore")
+            if path != Path(__file__) and pattern.search(text):
+                found.append(file)
+    assert not found, f"{found} name a folder of one machine"
