@@ -1,0 +1,102 @@
+"""The `querencia` command. Each command is one line in COMMANDS and one module, imported when it is called for."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from querencia import __version__
+
+
+class Entry(NamedTuple):
+    """Where a command lives (its function is named `command`), under which heading `--help` lists it, and as what."""
+
+    module: str
+    heading: str
+    help: str
+
+
+COMMANDS = {
+    "up": Entry("up", "Run", "Serve the pages and do the background work, in one command."),
+    "measure": Entry("measure", "Run", "Score every customer and measure the business, now."),
+    "doctor": Entry("doctor", "Look after", "Say in words whether everything is well."),
+    "manage": Entry("manage", "Look after", "Django's own commands, such as migrate or createsuperuser."),
+}
+
+
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
+class Commands(TyperGroup):
+    """Lists commands without importing them: help comes at once, and a broken command breaks only itself."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        for name, entry in COMMANDS.items():
+            self.add_command(TyperCommand(name=name, help=entry.help, rich_help_panel=entry.heading))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if entry := COMMANDS.get(args[0]):
+            self.add_command(_load(args[0], entry))
+        return super().resolve_command(ctx, args)
+
+
+def _load(name: str, entry: Entry) -> Any:
+    module = importlib.import_module(f"querencia.cli.{entry.module}")
+    alone = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    alone.command(name, context_settings={**HELP, **getattr(module, "CONTEXT", {})})(module.command)
+    return typer.main.get_command(alone)
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings=HELP,
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"querencia {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def querencia(
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="QUERENCIA_HOME",
+            help="The folder that holds everything of this installation.",
+            show_default="the platform's data folder",
+            file_okay=False,
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version and stop.")
+    ] = False,
+) -> None:
+    """Know your customers, see who is leaving and what it costs, and prove what keeps them."""
+    if home is not None:
+        # Before any command imports the settings, which read it.
+        os.environ["QUERENCIA_HOME"] = str(home)
+
+
+def main() -> None:
+    """Run the command line: exit code 0 well, 1 it failed, 2 the input was wrong. Tracebacks only on request."""
+    from querencia.cli import faults
+
+    try:
+        typer.main.get_command(app).main(prog_name="querencia")
+    except Exception as fault:
+        if os.environ.get("QUERENCIA_DEBUG") == "1":
+            raise
+        sentence, code = faults.explain(fault)
+        typer.secho(sentence, err=True, fg="red" if sys.stderr.isatty() else None)
+        sys.exit(code)

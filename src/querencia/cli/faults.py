@@ -1,0 +1,47 @@
+"""What went wrong, in a sentence, and the exit code: 2 when the input was wrong, 1 when the work failed."""
+
+from querencia.insight.errors import InputError
+
+
+class Refused(Exception):
+    """What was asked for cannot be done as it was asked (exit code 2)."""
+
+
+class Failed(Exception):
+    """The work was begun and failed (exit code 1)."""
+
+
+def explain(fault: Exception) -> tuple[str, int]:
+    """A sentence and an exit code for whatever a command raised."""
+    from django.core.exceptions import ImproperlyConfigured, ValidationError
+    from django.core.management.base import CommandError
+    from django.db import OperationalError, ProgrammingError
+
+    match fault:
+        case Refused() | InputError():
+            answer = str(fault), 2
+        case ValidationError():
+            answer = "\n".join(fault.messages), 2
+        case FileNotFoundError():
+            answer = f"There is no file {fault.filename}.", 2
+        case IsADirectoryError():
+            answer = f"{fault.filename} is a folder; name a file.", 2
+        case PermissionError():
+            answer = f"{fault.filename} may not be read or written by this user.", 2
+        case Failed() | CommandError():
+            answer = str(fault), 1
+        case ImproperlyConfigured():
+            answer = f"The settings are wrong: {fault}", 2
+        case OperationalError() | ProgrammingError():
+            answer = _database(str(fault).strip()), 1
+        case _:
+            first = (str(fault).strip().splitlines() or [""])[0]
+            answer = f"{type(fault).__name__}: {first}\nQUERENCIA_DEBUG=1 shows where.", 1
+    return answer
+
+
+def _database(message: str) -> str:
+    first = message.splitlines()[0] if message else ""
+    if "no such table" in message or ("does not exist" in message and "relation" in message):
+        return f"The database has not been prepared ({first}). Run: querencia manage migrate"
+    return f"The database does not answer: {first}\nDATABASE_URL says where it is; querencia doctor looks closer."
