@@ -1,0 +1,72 @@
+"""Any engine in, the same engine out: the one place that knows which kinds of table there are.
+
+Inside insight every table is a Narwhals ``LazyFrame``, so that one way of writing serves DuckDB, Polars, pandas,
+PyArrow (and later Spark and Ibis), and nothing that only an eager table can do slips in.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+
+from querencia.insight.errors import InputError
+
+Frame = nw.LazyFrame[Any]
+Small = nw.DataFrame[Any]
+
+
+def frame_of(table: Any) -> Frame:
+    """The table as a Narwhals lazy frame; :class:`InputError` when it is no table that Narwhals knows."""
+    try:
+        frame: Frame = nw.from_native(table).lazy()
+        return frame
+    except TypeError:
+        raise InputError(
+            f"A {type(table).__name__} is not a table Querencia can read: give a DuckDB relation, a Polars, pandas or "
+            "PyArrow table, a Spark frame or an Ibis table."
+        ) from None
+
+
+def like(frame: Frame, table: Any) -> Any:
+    """The result in the kind of the table it came from: eager for eager, lazy for lazy, Narwhals for Narwhals."""
+    if isinstance(table, nw.LazyFrame):
+        return frame
+    if isinstance(table, nw.DataFrame):
+        return frame.collect()
+    given = nw.from_native(table)
+    return (frame.collect() if isinstance(given, nw.DataFrame) else frame).to_native()
+
+
+def small(columns: Mapping[str, Sequence[Any]], types: Mapping[str, Any], table: Any) -> Any:
+    """A table of at most some hundred rows, eager: Polars for Polars, pandas for pandas, PyArrow for the rest."""
+    implementation = nw.from_native(table).implementation
+    backend: Any = implementation if implementation.is_polars() or implementation.is_pandas() else "pyarrow"
+    made = nw.from_dict(dict(columns), schema=dict(types), backend=backend)
+    return made if isinstance(table, (nw.DataFrame, nw.LazyFrame)) else made.to_native()
+
+
+def rows(frame: Frame) -> list[dict[str, Any]]:
+    """The rows of a small result as dictionaries. Engines sum integers to decimals or to nothing: see :func:`whole`."""
+    return frame.collect().rows(named=True)
+
+
+def whole(value: Any) -> int:
+    """An aggregate as a Python integer; the sum of no rows (null in SQL, NaN in pandas) is 0."""
+    return 0 if value is None or value != value else int(value)
+
+
+def windowed(frame: Frame) -> Frame:
+    """The same rows in an engine with window functions: PyArrow has none and is read by DuckDB, without a copy."""
+    if not frame.implementation.is_pyarrow():
+        return frame
+    import duckdb
+
+    return nw.from_native(duckdb.connect().from_arrow(frame.collect().to_native()))
+
+
+def settled(frame: Frame) -> Frame:
+    """The same rows, computed once.
+
+    For a result that several later steps read; grouped by customer, so that it is small beside the purchases.
+    """
+    return frame.collect().lazy()

@@ -1,0 +1,152 @@
+"""Recency, frequency and money: one row per customer, scores of 1 to 5, named segments.
+
+Sufficient statistics as in Fader, Hardie & Lee (2005), "Counting Your Customers" the Easy Way, Marketing Science 24(2);
+scores after Hughes (1994), Strategic Database Marketing. Everything is computed inside the engine.
+"""
+
+from typing import Any
+
+import narwhals as nw
+
+from querencia.insight.engine import Frame, frame_of, like
+from querencia.insight.tables import Day, as_days, day_number
+
+YEAR_DAYS = 365
+RANKS = ("latest", "oftenest", "amount_low", "amount_high", "customers")
+SEGMENTS = (
+    "champions",
+    "loyal",
+    "potential_loyal",
+    "new",
+    "promising",
+    "needs_attention",
+    "about_to_sleep",
+    "at_risk",
+    "cannot_lose",
+    "hibernating",
+    "lost",
+)
+NEVER = 2**40  # beyond every day number, on either side
+
+
+def summary(purchases: Any, *, as_of: Day) -> Any:
+    """One row per customer who ever bought: the sufficient statistics of the models, and money.
+
+    ``customer_id``; ``first_day``, ``last_day`` (day numbers of purchase days); ``purchases`` (purchase days);
+    ``frequency`` (= purchases - 1); ``recency`` (days from first to last purchase); ``age`` (days from first purchase
+    to ``as_of``); ``amount`` (net of everything, minor units); ``repeat_amount_mean`` (mean net of the repeat purchase
+    days, minor units, null without any); ``amount_year`` (net of the 365 days up to ``as_of``).
+
+    ``purchases`` is a table of purchases or of days. A customer with refunds alone, or whose purchases were all given
+    back, has no purchase day and no row.
+    """
+    return like(as_summary(purchases, as_of=as_of), purchases)
+
+
+def as_summary(purchases: Any, *, as_of: Day) -> Frame:
+    """:func:`summary` as a lazy frame, for use inside insight. One grouping by day, one by customer; no join."""
+    today = day_number(as_of)
+    is_purchase, amount = nw.col("is_purchase"), nw.col("amount")
+    prepared = as_days(purchases, as_of=today).select(
+        "customer_id",
+        "amount",
+        nw.when(is_purchase).then(nw.col("day")).otherwise(nw.lit(NEVER)).alias("from"),
+        nw.when(is_purchase).then(nw.col("day")).otherwise(nw.lit(-NEVER)).alias("to"),
+        nw.when(is_purchase).then(amount).otherwise(nw.lit(0)).alias("spent"),
+        nw.when(nw.col("day") > today - YEAR_DAYS).then(amount).otherwise(nw.lit(0)).alias("recent"),
+        is_purchase.cast(nw.Int64()).alias("occasion"),
+    )
+    grouped = prepared.group_by("customer_id").agg(
+        nw.col("from").min().alias("first_day"),
+        nw.col("to").max().alias("last_day"),
+        nw.col("occasion").sum().alias("purchases"),
+        nw.col("amount").sum(),
+        nw.col("spent").sum(),
+        nw.col("spent").first(order_by="from").alias("spent_first"),
+        nw.col("recent").sum().alias("amount_year"),
+    )
+    # Sums come back wider than they went in (DuckDB: 128 bits), and only after grouping may PyArrow cast them.
+    whole = [nw.col(name).cast(nw.Int64()) for name in ("purchases", "amount", "spent", "amount_year")]
+    frequency = nw.col("purchases") - 1
+    return (
+        grouped.with_columns(*whole)
+        .filter(nw.col("purchases") > 0)
+        .select(
+            "customer_id",
+            "first_day",
+            "last_day",
+            "purchases",
+            frequency.alias("frequency"),
+            (nw.col("last_day") - nw.col("first_day")).alias("recency"),
+            (nw.lit(today) - nw.col("first_day")).alias("age"),
+            "amount",
+            nw.when(frequency > 0)
+            .then((nw.col("spent") - nw.col("spent_first")).cast(nw.Float64()) / frequency)
+            .alias("repeat_amount_mean"),
+            "amount_year",
+        )
+    )
+
+
+def score(summary: Any) -> Any:
+    """Scores of 1 (lowest fifth) to 5 and a segment: ``customer_id, recency_score, frequency_score, monetary_score,
+    segment``.
+
+    Customers with equal values always get equal scores, in any order of rows. A score says how many fifths of all
+    customers one is ahead of: recency counts those who bought no later, frequency those who bought less often, money
+    those who brought less, and half of those who brought the same. Segments are named by recency and frequency on the
+    grid in common use; see ``_segment``.
+    """
+    return like(_scored(frame_of(summary)).with_columns(_segment().alias("segment")), summary)
+
+
+def _scored(frame: Frame) -> Frame:
+    ranked = frame.select(
+        "customer_id",
+        nw.col("last_day").rank("max").alias("latest"),
+        nw.col("frequency").rank("min").alias("oftenest"),
+        nw.col("amount").rank("min").alias("amount_low"),
+        nw.col("amount").rank("max").alias("amount_high"),
+        nw.len().alias("customers"),
+    ).select("customer_id", *(nw.col(name).cast(nw.Float64()) for name in RANKS))
+    customers = nw.col("customers")
+    fifths = {
+        "recency_score": (nw.col("latest") * 5 / customers).ceil(),
+        "frequency_score": ((nw.col("oftenest") - 1) * 5 / customers).floor() + 1,
+        "monetary_score": ((nw.col("amount_low") + nw.col("amount_high") - 1) * 2.5 / customers).floor() + 1,
+    }
+    return ranked.select("customer_id", *(made.cast(nw.Int64()).alias(name) for name, made in fifths.items()))
+
+
+def _segment() -> nw.Expr:
+    """The grid of recency (R) and frequency (F) that marketing tools share, with two refinements.
+
+    F=1 with R=1 is *lost* rather than hibernating; *cannot_lose* also takes F=4 where money is in the top fifth.
+
+    ====  ===============  ===============  ===============  ===============  ===============
+    R     F=1              F=2              F=3              F=4              F=5
+    ====  ===============  ===============  ===============  ===============  ===============
+    5     new              potential_loyal  potential_loyal  champions        champions
+    4     promising        potential_loyal  potential_loyal  loyal            loyal
+    3     about_to_sleep   about_to_sleep   needs_attention  loyal            loyal
+    2     hibernating      hibernating      at_risk          at_risk          cannot_lose
+    1     lost             hibernating      at_risk          at_risk          cannot_lose
+    ====  ===============  ===============  ===============  ===============  ===============
+    """
+    recency, frequency, money = (nw.col(f"{name}_score") for name in ("recency", "frequency", "monetary"))
+    rules = [
+        ((recency == 5) & (frequency >= 4), "champions"),
+        ((recency >= 3) & (frequency >= 4), "loyal"),
+        ((recency >= 4) & (frequency >= 2), "potential_loyal"),
+        (recency == 5, "new"),
+        (recency == 4, "promising"),
+        ((recency == 3) & (frequency == 3), "needs_attention"),
+        (recency == 3, "about_to_sleep"),
+        ((frequency == 5) | ((frequency == 4) & (money == 5)), "cannot_lose"),
+        (frequency >= 3, "at_risk"),
+        ((recency == 2) | (frequency == 2), "hibernating"),
+    ]
+    segment: nw.Expr = nw.lit("lost")
+    for condition, name in reversed(rules):
+        segment = nw.when(condition).then(nw.lit(name)).otherwise(segment)
+    return segment

@@ -1,0 +1,45 @@
+"""Small logs of purchases for the tests, and the kinds of table that insight takes."""
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import polars as pl
+
+import querencia
+
+CDNOW = Path(querencia.__file__).parent / "flows" / "data" / "cdnow_sample.csv"
+CDNOW_COLUMNS = {"customer_id": "id", "at": "date", "amount": "amt"}
+CDNOW_END = datetime.date(1998, 6, 30)
+
+ENGINES: dict[str, Callable[[pl.DataFrame], Any]] = {
+    "duckdb": lambda table: duckdb.connect().from_arrow(table.to_arrow()),
+    "polars": lambda table: table,
+    "polars lazy": lambda table: table.lazy(),
+    "pandas": lambda table: table.to_pandas(),
+    "pyarrow": lambda table: table.to_arrow(),
+}
+
+
+def cdnow() -> pl.DataFrame:
+    return pl.read_csv(CDNOW, schema_overrides={"id": pl.String})
+
+
+def log(*rows: tuple[Any, int, int]) -> pl.DataFrame:
+    """Canonical purchases of (customer, day, amount)."""
+    customers, days, amounts = zip(*rows, strict=True) if rows else ((), (), ())
+    kind = pl.Int64 if rows and isinstance(rows[0][0], int) else pl.String
+    return pl.DataFrame(
+        {"customer_id": customers, "day": days, "amount": amounts},
+        schema={"customer_id": kind, "day": pl.Int64, "amount": pl.Int64},
+    )
+
+
+def rows(table: Any, *by: str) -> list[dict[str, Any]]:
+    """The rows in a fixed order, as plain Python, with NaN (pandas for null) as None."""
+    made = nw.from_native(table).lazy().collect().rows(named=True)
+    plain = [{k: None if v is None or v != v else v for k, v in row.items()} for row in made]
+    return sorted(plain, key=lambda row: [row[name] for name in by or list(row)[:1]])
