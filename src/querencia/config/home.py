@@ -19,13 +19,21 @@ def home() -> Path:
 
 def secret_key(folder: Path) -> str:
     """The installation's secret, made on first use and readable by its owner only."""
-    path = folder / "secret_key"
+    return _secret(folder / "secret_key", length=50)
+
+
+def welcome_token(folder: Path) -> str:
+    """What proves that a first visitor may set up the house: only who started it has read it."""
+    return _secret(folder / "welcome_token", length=24)
+
+
+def _secret(path: Path, *, length: int) -> str:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return _read_when_written(path)
     with os.fdopen(handle, "w") as file:
-        key = secrets.token_urlsafe(50)
+        key = secrets.token_urlsafe(length)
         file.write(key)
     return key
 
@@ -38,4 +46,4 @@ def _read_when_written(path: Path) -> str:
         import time
 
         time.sleep(0.01)
-    raise RuntimeError(f"{path} is empty. Delete it and start again: a new key is made, and everybody logs in anew.")
+    raise RuntimeError(f"{path} is empty. Delete it and start again: it is made anew, and everybody logs in anew.")

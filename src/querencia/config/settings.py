@@ -226,6 +226,11 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20
 IMPORTS_FOLDER = HOME / "imports"
 COLUMNS_FOLDER = HOME / "columns"
+# What the nightly analysis may take of the machine; beyond the memory it goes on on disk.
+ANALYTICS = {
+    "memory_limit": os.environ.get("QUERENCIA_MEMORY", "1GB"),
+    "threads": int(os.environ.get("QUERENCIA_THREADS") or os.process_cpu_count() or 1),
+}
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 LOGGING = {
