@@ -2,9 +2,9 @@
 
 Counting *defections* rather than average retention goes back to Reichheld & Sasser (1990), "Zero Defections: Quality
 Comes to Services", Harvard Business Review 68(5). Where no contract ends, nobody says goodbye: a customer counts as
-left on the day their silence passes a limit of their own (:mod:`querencia.insight.rhythm` has the formula). By construction
-about one in twenty ordinary silences passes it too: those customers show up again as returned. Past silences are judged
-by what the customer had done *before* them, though with the population's rhythm as known today.
+left on the day their silence passes a limit of their own (:mod:`querencia.insight.rhythm` has the formula). By
+construction about one in twenty ordinary silences passes it too: those customers show up again as returned. Past
+silences are judged by what the customer had done *before* them, though with the population's rhythm as known today.
 """
 
 from collections import Counter

@@ -62,11 +62,3 @@ def windowed(frame: Frame) -> Frame:
     import duckdb
 
     return nw.from_native(duckdb.connect().from_arrow(frame.collect().to_native()))
-
-
-def settled(frame: Frame) -> Frame:
-    """The same rows, computed once.
-
-    For a result that several later steps read; grouped by customer, so that it is small beside the purchases.
-    """
-    return frame.collect().lazy()

@@ -6,8 +6,8 @@ behind them whose logarithms add up to S, a customer's rhythm is the usual empir
 
     rhythm = exp(m),  m = (k µ + S) / (k + n),  k = σ² / τ²
 
-with µ the population's mean, σ² the variance of log gaps around the own mean and τ² that of the own means: k gaps' worth of
-everybody else. The next gap is expected within σ √(1 + 1/(k + n)) of it, so silences are compared as
+with µ the population's mean, σ² the variance of log gaps around the own mean and τ² that of the own means: k gaps'
+worth of everybody else. The next gap is expected within σ √(1 + 1/(k + n)) of it, so silences are compared as
 
     z = (log gap - m) / √(1 + 1/(k + n))
 
@@ -17,6 +17,8 @@ long ones many had not the time to end before the log did; the distribution is t
 seen at that length.
 
 Customers with one purchase have no gap: for them the limit is the same quantile of everybody's first gap.
+
+A log knows no pause longer than itself: limits learned from half a year are short, and grow as the log does.
 """
 
 from collections.abc import Iterable
