@@ -62,3 +62,17 @@ def windowed(frame: Frame) -> Frame:
     import duckdb
 
     return nw.from_native(duckdb.connect().from_arrow(frame.collect().to_native()))
+
+
+def beside(columns: Mapping[str, Any], frame: Frame) -> Frame:
+    """Arrays as a lazy frame of the same engine (in DuckDB: of the same connection), to be joined to ``frame``."""
+    import pyarrow as pa
+
+    arrays = pa.table({name: pa.array(values) for name, values in columns.items()})
+    implementation = frame.implementation
+    if implementation.is_duckdb():
+        native = nw.to_native(frame)
+        return nw.from_native(native.query("querencia_beside", "select * from arrays"))
+    if implementation.is_polars() or implementation.is_pandas():
+        return nw.from_arrow(arrays, backend=implementation).lazy()
+    return nw.from_native(arrays).lazy()

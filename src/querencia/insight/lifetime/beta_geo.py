@@ -1,0 +1,94 @@
+"""BG/NBD: Fader, Hardie & Lee (2005), "Counting Your Customers" the Easy Way, Marketing Science 24(2), 275–284.
+
+Customers buy at a Poisson rate (Gamma: r, alpha) and may leave after each purchase with a probability (Beta: a, b). One
+consequence to know: somebody who bought once has, by this model, certainly not left. Rank people by the chance of a
+purchase, never by the chance of being alive.
+"""
+
+import numpy as np
+from scipy.special import expit, gammaln, hyp2f1, psi
+
+from querencia.insight.lifetime.fitting import Objective
+from querencia.insight.lifetime.groups import Array, Groups
+from querencia.insight.lifetime.model import Model
+
+NEAR_ONE = 1e-6  # the expectation has a removable pole at a = 1
+
+
+class BetaGeoModel(Model):
+    """BG/NBD. ``params_``: r, alpha (time units), a, b.
+
+    >>> model = BetaGeoModel(time_unit_days=7).fit(summary)  # doctest: +SKIP
+    """
+
+    name = "BG/NBD"
+    parameters = ("r", "alpha", "a", "b")
+
+    def _guess(self, rate: float, longest: float) -> Array:
+        return np.array([0.5, 0.5 / rate, 0.8, 2.5])
+
+    def _objective(self, grouped: Groups) -> Objective:
+        """The likelihood as ln L = A(x) + r ln alpha - (r+x) ln(alpha+T) + log1p(exp(d)), with d the log-odds of having
+        left after the last purchase. Everything that depends on one of x, t or T alone is computed once per value."""
+        total = grouped.customers
+        counts, of_count = np.unique(grouped.frequency, return_inverse=True)
+        ages, of_age = np.unique(grouped.age, return_inverse=True)
+        weight_of_count = np.bincount(of_count, weights=grouped.weight)
+        repeat = grouped.frequency > 0
+        weight_once = np.bincount(of_age[~repeat], weights=grouped.weight[~repeat], minlength=len(ages))
+        x, w, age_of = grouped.frequency[repeat], grouped.weight[repeat], of_age[repeat]
+        recencies, recency_of = np.unique(grouped.recency[repeat], return_inverse=True)
+
+        def objective(theta: Array) -> tuple[float, Array]:
+            r, alpha, a, b = np.exp(theta)
+            by_count = gammaln(r + counts) - gammaln(r) + gammaln(a + b) - gammaln(b)
+            by_count = by_count + gammaln(b + counts) - gammaln(a + b + counts)
+            log_age, log_recency = np.log(alpha + ages), np.log(alpha + recencies)
+            up_to_age, up_to_recency = log_age[age_of], log_recency[recency_of]
+            shape, after = r + x, np.maximum(b + x - 1, 1e-300)
+            odds = shape * (up_to_age - up_to_recency) + np.log(a) - np.log(after)
+            left = expit(odds)
+            value = weight_of_count @ by_count + total * r * np.log(alpha) - r * (weight_once @ log_age)
+            value += w @ (np.logaddexp(0, odds) - shape * up_to_age)
+
+            stayed = 1 - left
+            by_r = weight_of_count @ (psi(r + counts) - psi(r)) + total * np.log(alpha) - weight_once @ log_age
+            by_r -= w @ (stayed * up_to_age + left * up_to_recency)
+            by_alpha = total * r / alpha - r * (weight_once @ (1 / (alpha + ages)))
+            by_alpha -= (w * shape) @ (stayed / (alpha + ages)[age_of] + left / (alpha + recencies)[recency_of])
+            both, both_x = psi(a + b), psi(a + b + counts)
+            by_a = weight_of_count @ (both - both_x) + (w @ left) / a
+            by_b = weight_of_count @ (both - psi(b) + psi(b + counts) - both_x) - (w * left) @ (1 / after)
+            gradient = np.array([by_r * r, by_alpha * alpha, by_a * a, by_b * b])
+            return -value / total, -gradient / total
+
+        return objective
+
+    def _alive(self, grouped: Groups) -> Array:
+        r, alpha, a, b = np.exp(self.log_params_)
+        x = grouped.frequency
+        odds = np.log(a) - np.log(np.maximum(b + x - 1, 1e-300))
+        odds = odds + (r + x) * (np.log(alpha + grouped.age) - np.log(alpha + grouped.recency))
+        return np.where(x > 0, expit(-odds), 1.0)
+
+    def _expected(self, grouped: Groups, time: float) -> Array:
+        """Their equation 10 with the hypergeometric function in Euler's other form, where the exponent in x cancels:
+        the textbook form overflows for customers who buy often."""
+        r, alpha, a, b = np.exp(self.log_params_)
+        if abs(a - 1) < NEAR_ONE:
+            a = 1 + NEAR_ONE
+        x, age = grouped.frequency, grouped.age
+        z = time / (alpha + age + time)
+        series = hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
+        still = -np.expm1((a - 1) * np.log1p(-z) + np.log(np.maximum(series, 1e-300)))
+        expected = (a + b + x - 1) / (a - 1) * still * self._alive(grouped)
+        # What a customer would buy who never left bounds it, and stands in where the series fails.
+        bound = (r + x) / (alpha + age) * time
+        return np.clip(np.where(np.isfinite(expected), expected, bound), 0.0, bound)
+
+    def _chance(self, grouped: Groups, time: float) -> Array:
+        """Alive, and the Poisson process with its posterior rate is not silent. Leaving happens only after a purchase,
+        so whoever is alive now is alive until the next one."""
+        r, alpha, _a, _b = np.exp(self.log_params_)
+        silent = (r + grouped.frequency) * (np.log(alpha + grouped.age) - np.log(alpha + grouped.age + time))
+        return self._alive(grouped) * -np.expm1(silent)

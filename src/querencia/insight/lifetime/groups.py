@@ -1,0 +1,85 @@
+"""Customers with the same history are one group: models see each history once, with its number of customers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from querencia.insight.engine import Frame, beside, frame_of
+from querencia.insight.errors import InputError
+
+type Array = NDArray[np.float64]
+
+HISTORY = ("frequency", "recency", "age")
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Distinct histories. Arrays of one length: ``frequency`` (repeat purchase days), ``recency`` and ``age`` (days),
+    ``weight`` (customers)."""
+
+    frequency: Array
+    recency: Array
+    age: Array
+    weight: Array
+
+    def __len__(self) -> int:
+        return len(self.frequency)
+
+    @property
+    def customers(self) -> float:
+        return float(self.weight.sum())
+
+    def reweighted(self, weight: Array) -> "Groups":
+        return Groups(self.frequency, self.recency, self.age, weight)
+
+
+def groups(summary: Any) -> Groups:
+    """Count identical histories inside the engine; only the counts leave it.
+
+    ``summary`` holds ``frequency``, ``recency`` and ``age`` in days, one row per customer, or ``weight`` customers a
+    row. Raises :class:`InputError` when a column is missing or a history is impossible: negative, not a number, more
+    recency than age, or recency without a repeat purchase.
+    """
+    frame = frame_of(summary)
+    names = frame.collect_schema().names()
+    for name in HISTORY:
+        if name not in names:
+            raise InputError(f"There is no column {name!r}: give what insight.rfm.summary gives.", column=name)
+    counted = nw.col("weight").sum() if "weight" in names else nw.len()
+    counts = frame.group_by(*HISTORY).agg(counted.alias("weight")).sort(*HISTORY).collect()
+    arrays = {name: counts[name].to_numpy().astype(np.float64) for name in (*HISTORY, "weight")}
+    made = Groups(**arrays)
+    _verify(made)
+    return made
+
+
+def _verify(made: Groups) -> None:
+    finite = np.isfinite(made.frequency) & np.isfinite(made.recency) & np.isfinite(made.age)
+    possible = finite & (made.frequency >= 0) & (made.recency >= 0) & (made.recency <= made.age)
+    possible &= (made.frequency > 0) | (made.recency == 0)
+    if not possible.all():
+        at = int(np.argmin(possible))
+        example = {name: float(getattr(made, name)[at]) for name in HISTORY}
+        raise InputError(
+            f"{int(made.weight[~possible].sum()):,} customers have an impossible history, for example {example}: "
+            "recency lies between 0 and age, and is 0 without a repeat purchase.",
+            column="recency",
+            count=int(made.weight[~possible].sum()),
+            example=example,
+        )
+
+
+def spread(frame: Frame, made: Groups, values: dict[str, Array]) -> Frame:
+    """Values of each group given to each of its customers, by a join inside the engine.
+
+    ``frame`` must hold the three columns of the history; ``values`` are columns to add.
+    """
+    columns = {f"group_{name}": getattr(made, name).astype(np.int64) for name in HISTORY}
+    table = beside({**columns, **values}, frame)
+    whole = frame.with_columns(*(nw.col(name).cast(nw.Int64()).alias(f"group_{name}") for name in HISTORY))
+    keys = [f"group_{name}" for name in HISTORY]
+    kept = frame.collect_schema().names()
+    return whole.join(table, on=keys, how="left").select(*kept, *values)
