@@ -112,7 +112,7 @@ def day(column: str, dtype: nw.dtypes.DType, *, numbered: bool) -> Reading:
         return _civil(column, given.cast(nw.Float64()), given >= 0, missing)
     if dtype == nw.String:
         digits = given.str.replace_all("-", "", literal=True).str.slice(0, 8)
-        looks = given.str.contains(r"^\s*$|^\d{8}$|^\d{4}-\d{2}-\d{2}($|[T ])")
+        looks = given.str.contains(r"^\s*$|^\d{8}$|^\d{4}-\d{2}-\d{2}(?:$|[T ])")
         number = nw.when(looks & ~given.str.contains(r"^\s*$")).then(digits).otherwise(nw.lit("0")).cast(nw.Float64())
         blank = given.is_null() | (given.str.strip_chars() == "")
         return _civil(column, number, looks, Check(column, blank, missing.said))

@@ -144,7 +144,8 @@ def _readings(frame: Frame, found: Mapping[str, str | None], decimals: int) -> d
                 made[name] = reading.label(column, dtype)
         except InputError as error:
             _explain_kind(frame, column, error)
-            made["day" if name == "at" else name] = Reading(nw.lit(None).cast(_empty_types(name)))
+            if name != "margin":
+                made["day" if name == "at" else name] = _without_values(column, name)
     order = ("customer_id", "day", "amount", "key", "refund_of", "margin", "channel", "branch", "category")
     return {name: made[name] for name in order if name in made}
 
@@ -161,8 +162,10 @@ def _explain_kind(frame: Frame, column: str, error: InputError) -> None:
     ) from None
 
 
-def _empty_types(name: str) -> nw.dtypes.DType:
-    return nw.Int64() if name in ("at", "day", "amount", "margin") else nw.String()
+def _without_values(column: str, name: str) -> Reading:
+    """The reading of a required column that has no value: an empty table, or one that no row of can be used."""
+    stand_in = nw.lit("") if name == "customer_id" else nw.lit(0).cast(nw.Int64())
+    return Reading(stand_in, [Check(column, nw.col(column).is_null(), "have no value: give each its own")])
 
 
 def _verify(frame: Frame, checks: list[Check], found: Mapping[str, str | None]) -> bool:
