@@ -84,11 +84,13 @@ class BetaGeoModel(Model):
         expected = (a + b + x - 1) / (a - 1) * still * self._alive(grouped)
         # What a customer would buy who never left bounds it, and stands in where the series fails.
         bound = (r + x) / (alpha + age) * time
-        return np.clip(np.where(np.isfinite(expected), expected, bound), 0.0, bound)
+        made: Array = np.clip(np.where(np.isfinite(expected), expected, bound), 0.0, bound)
+        return made
 
     def _chance(self, grouped: Groups, time: float) -> Array:
         """Alive, and the Poisson process with its posterior rate is not silent. Leaving happens only after a purchase,
         so whoever is alive now is alive until the next one."""
         r, alpha, _a, _b = np.exp(self.log_params_)
         silent = (r + grouped.frequency) * (np.log(alpha + grouped.age) - np.log(alpha + grouped.age + time))
-        return self._alive(grouped) * -np.expm1(silent)
+        made: Array = self._alive(grouped) * -np.expm1(silent)
+        return made

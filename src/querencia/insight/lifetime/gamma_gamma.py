@@ -1,4 +1,4 @@
-"""Gamma-Gamma: what a customer spends per purchase. Fader & Hardie (2013), "The Gamma-Gamma Model of Monetary Value"."""
+"""Gamma-Gamma, spend per purchase: Fader & Hardie (2013), "The Gamma-Gamma Model of Monetary Value"."""
 
 from typing import Any, Self
 

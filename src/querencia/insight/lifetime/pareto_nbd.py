@@ -57,7 +57,8 @@ class ParetoNBDModel(Model):
         r, alpha, s, beta = np.exp(self.log_params_)
         log_ratio = np.log(beta + grouped.age) - np.log(beta + grouped.age + time)
         lifetime = (beta + grouped.age) * -_expm1_over(s - 1, log_ratio)
-        return self._alive(grouped) * (r + grouped.frequency) / (alpha + grouped.age) * lifetime
+        expected: Array = self._alive(grouped) * (r + grouped.frequency) / (alpha + grouped.age) * lifetime
+        return expected
 
     def _chance(self, grouped: Groups, time: float) -> Array:
         """Alive, and the next purchase comes before leaving and within the time: with posterior Gamma rates this is
