@@ -50,14 +50,18 @@ class Rows:
 @contextmanager
 def connect() -> Iterator[Rows]:
     """The database that Django uses, opened beside it. What an open transaction of Django's wrote is not seen."""
-    given = connection.get_connection_params()
     if connection.vendor == "sqlite":
         opened = adbc_driver_sqlite.dbapi.connect(f"file:{quote(str(connection.settings_dict['NAME']))}?mode=ro")
         arguments = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
     else:
-        uri = make_conninfo(**{name: str(value) for name, value in given.items() if name in LIBPQ})
         # Every query is a snapshot of its own: the copy asks for no more, and vacuum is not held up.
-        opened = adbc_driver_postgresql.dbapi.connect(uri, autocommit=True)
+        opened = adbc_driver_postgresql.dbapi.connect(libpq_address(), autocommit=True)
         arguments = {}
     with closing(opened):
         yield Rows(opened, arguments)
+
+
+def libpq_address() -> str:
+    """The address of Django's PostgreSQL database for connections of our own. Holds the password: never show it."""
+    given = connection.get_connection_params()
+    return make_conninfo(**{name: str(value) for name, value in given.items() if name in LIBPQ})
