@@ -41,7 +41,11 @@ def small(columns: Mapping[str, Sequence[Any]], types: Mapping[str, Any], table:
     """A table of at most some hundred rows, eager: Polars for Polars, pandas for pandas, PyArrow for the rest."""
     implementation = nw.from_native(table).implementation
     backend: Any = implementation if implementation.is_polars() or implementation.is_pandas() else "pyarrow"
-    made = nw.from_dict(dict(columns), schema=dict(types), backend=backend)
+    kinds = dict(types)
+    if implementation.is_pandas():
+        # Its integers know no null; they become floats, as everywhere in pandas.
+        kinds |= {name: nw.Float64 for name in kinds if None in columns[name] and kinds[name] == nw.Int64}
+    made = nw.from_dict(dict(columns), schema=kinds, backend=backend)
     return made if isinstance(table, (nw.DataFrame, nw.LazyFrame)) else made.to_native()
 
 
@@ -61,7 +65,8 @@ def windowed(frame: Frame) -> Frame:
         return frame
     import duckdb
 
-    return nw.from_native(duckdb.connect().from_arrow(frame.collect().to_native()))
+    read: Frame = nw.from_native(duckdb.connect().from_arrow(frame.collect().to_native()))
+    return read
 
 
 def beside(columns: Mapping[str, Any], frame: Frame) -> Frame:
@@ -72,7 +77,8 @@ def beside(columns: Mapping[str, Any], frame: Frame) -> Frame:
     implementation = frame.implementation
     if implementation.is_duckdb():
         native = nw.to_native(frame)
-        return nw.from_native(native.query("querencia_beside", "select * from arrays"))
+        made: Frame = nw.from_native(native.query("querencia_beside", "select * from arrays"))
+        return made
     if implementation.is_polars() or implementation.is_pandas():
         return nw.from_arrow(arrays, backend=implementation).lazy()
     return nw.from_native(arrays).lazy()

@@ -60,15 +60,17 @@ def _classified(frame: Frame, cuts: tuple[float, float]) -> Frame:
             nw.col("all").cast(nw.Float64()).alias("total"),
         )
     )
-    before = nw.when(nw.col("gain") > 0).then((through - tied) / total).otherwise(nw.lit(1.0))
+    # Money is compared with money: of two engines' quotients one may fall just beside the cut.
+    before = nw.when(nw.col("gain") > 0).then(through - tied).otherwise(total + 1.0)
+    share = nw.when(nw.col("gain") > 0).then((total - through) / total * -1 + 1).otherwise(nw.lit(1.0))
+    to_b, to_c = (total * cut for cut in cuts)
+    lower = nw.when(nw.col("before") < to_c).then(nw.lit("B")).otherwise(nw.lit("C"))
     return shares.with_columns(before.alias("before")).select(
         "customer_id",
         "value",
-        nw.when(nw.col("gain") > 0).then(through / total).otherwise(nw.lit(1.0)).alias("cumulative_share"),
-        nw.when(nw.col("before") < cuts[0]).then(nw.lit("A"))
-        .otherwise(nw.when(nw.col("before") < cuts[1]).then(nw.lit("B")).otherwise(nw.lit("C")))
-        .alias("abc"),
-    )  # fmt: skip
+        share.alias("cumulative_share"),
+        nw.when(nw.col("before") < to_b).then(nw.lit("A")).otherwise(lower).alias("abc"),
+    )
 
 
 def top_share(values: Sequence[float] | Any, top: float = 0.2) -> float:
@@ -98,8 +100,11 @@ def curve(summary: Any, *, value: str = "amount") -> Any:
     gain = nw.when(nw.col(value) > 0).then(nw.col(value)).otherwise(nw.col(value) * 0)
     placed = (
         frame.select(gain.alias("gain"), (gain * -1).alias("fall"), nw.lit(1).alias("one"))
-        .with_columns(nw.col("one").cum_sum().over(order_by="fall").alias("place"), nw.len().alias("customers"))
-        .with_columns((nw.col("place") * CURVE_STEPS / nw.col("customers")).ceil().cast(nw.Int64()).alias("step"))
+        .with_columns(
+            nw.col("one").cum_sum().over(order_by="fall").cast(nw.Int64()).alias("place"),
+            nw.len().cast(nw.Int64()).alias("customers"),
+        )
+        .with_columns(((nw.col("place") * CURVE_STEPS + nw.col("customers") - 1) // nw.col("customers")).alias("step"))
     )
     steps = rows(placed.group_by("step").agg(nw.len().alias("customers"), nw.col("gain").sum()).sort("step"))
     counts = np.cumsum([0, *(int(step["customers"]) for step in steps)])

@@ -10,7 +10,7 @@ from typing import Literal
 import narwhals as nw
 
 from querencia.insight.errors import InputError
-from querencia.insight.reading import date_of, day_number
+from querencia.insight.reading import date_of, day_number, quotient
 
 Period = Literal["week", "month", "quarter"]
 PERIODS: tuple[Period, ...] = ("week", "month", "quarter")
@@ -54,17 +54,17 @@ def index(day: nw.Expr, period: Period) -> nw.Expr:
     """:func:`index_of` of a column of day numbers, inside the engine.
 
     Years begin in March in between, so that the leap day comes last (H. Hinnant, "chrono-compatible low-level date
-    algorithms", civil_from_days). Floats, because they are exact here and floor alike in every engine.
+    algorithms", civil_from_days).
     """
     number = day.cast(nw.Float64())
     if period == "week":
-        return ((number + MONDAY_SHIFT) / 7).floor().cast(nw.Int64())
+        return quotient(number + MONDAY_SHIFT, 7).cast(nw.Int64())
     shifted = number + 719_468  # days since 0000-03-01
-    era = (shifted / 146_097).floor()
+    era = quotient(shifted, 146_097)
     of_era = shifted - era * 146_097
-    leaps = (of_era / 1_460).floor() - (of_era / 36_524).floor() + (of_era / 146_096).floor()
-    year_of_era = ((of_era - leaps) / 365).floor()
-    of_year = of_era - (year_of_era * 365 + (year_of_era / 4).floor() - (year_of_era / 100).floor())
-    month = ((of_year * 5 + 2) / 153).floor() + 2  # 2 is March, 13 February of the year after
+    leaps = quotient(of_era, 1_460) - quotient(of_era, 36_524) + quotient(of_era, 146_096)
+    year_of_era = quotient(of_era - leaps, 365)
+    of_year = of_era - (year_of_era * 365 + quotient(year_of_era, 4) - quotient(year_of_era, 100))
+    month = quotient(of_year * 5 + 2, 153) + 2  # 2 is March, 13 February of the year after
     months = (year_of_era + era * 400) * 12 + month
-    return (months if period == "month" else (months / 3).floor()).cast(nw.Int64())
+    return (months if period == "month" else quotient(months, 3)).cast(nw.Int64())

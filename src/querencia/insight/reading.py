@@ -6,7 +6,7 @@ checks of all columns in one aggregated row.
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()
 FIRST_DAY, LAST_DAY = 1 - EPOCH_ORDINAL, 3_652_059 - EPOCH_ORDINAL  # 0001-01-01 and 9999-12-31
 FLOAT_IDS_MAX = 2**53  # beyond it a float skips integers, so that two customers could share an id
 MINOR_MAX = 9 * 10**14  # ten thousand of these still add up within 64 bits
-NOISE = 10_000  # a float amount is looked at in ten-thousandths of a minor unit, where its binary noise is gone
+NOISE_DECIMALS = 4  # a float amount is looked at in ten-thousandths of a minor unit, where its binary noise is gone
 DECIMALS_MAX = 4  # decimals beyond the currency's own that 64 bits can carry beside MINOR_MAX
 
 
@@ -34,10 +34,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Reading:
-    """A column of ours made from a column of theirs. ``made`` is safe to compute even where a check fails."""
+    """A column of ours made from a column of theirs. ``made`` is safe to compute even where a check fails.
+
+    ``steps`` are columns to add first, one after the other: a part that is used many times is computed once.
+    """
 
     made: nw.Expr
-    checks: Sequence[Check] = field(default_factory=tuple)
+    checks: Sequence[Check] = ()
+    steps: Sequence[tuple[str, nw.Expr]] = ()
 
 
 @cache
@@ -102,55 +106,71 @@ def day(column: str, dtype: nw.dtypes.DType, *, numbered: bool) -> Reading:
     given = nw.col(column)
     missing = Check(column, given.is_null(), "have no date: leave them out, or give each its date")
     if dtype in (nw.Date, nw.Datetime):
-        year, ordinal = (part.fill_null(1).cast(nw.Float64()) for part in (given.dt.year(), given.dt.ordinal_day()))
-        return Reading(_days_before(year, ordinal), [missing])
+        steps = [
+            (f"__{column}_year", given.dt.year().fill_null(1).cast(nw.Float64())),
+            (f"__{column}_of_year", given.dt.ordinal_day().fill_null(1).cast(nw.Float64())),
+        ]
+        return Reading(_days_before(nw.col(f"__{column}_year"), nw.col(f"__{column}_of_year")), [missing], steps)
     if dtype.is_integer() and numbered:
         inside = (given >= FIRST_DAY) & (given <= LAST_DAY)
         out = Check(column, ~inside, "are no days since 1970-01-01 (years 1 to 9999)")
         return Reading(given.cast(nw.Int64()), [missing, out])
     if dtype.is_integer():
-        return _civil(column, given.cast(nw.Float64()), given >= 0, missing)
+        return _civil(column, given.fill_null(0).cast(nw.Float64()), missing)
     if dtype == nw.String:
-        digits = given.str.replace_all("-", "", literal=True).str.slice(0, 8)
-        looks = given.str.contains(r"^\s*$|^\d{8}$|^\d{4}-\d{2}-\d{2}(?:$|[T ])")
-        number = nw.when(looks & ~given.str.contains(r"^\s*$")).then(digits).otherwise(nw.lit("0")).cast(nw.Float64())
         blank = given.is_null() | (given.str.strip_chars() == "")
-        return _civil(column, number, looks, Check(column, blank, missing.said))
+        looks = given.str.contains(r"^\d{8}$|^\d{4}-\d{2}-\d{2}(?:$|[T ])")
+        digits = given.str.replace_all("-", "", literal=True).str.slice(0, 8)
+        number = nw.when(looks).then(digits).otherwise(nw.lit("0")).cast(nw.Float64())
+        return _civil(column, number, Check(column, blank, missing.said))
     raise InputError(
         f"Column {column!r} holds {dtype}: give dates, datetimes, text such as 2026-03-31 or numbers such as 20260331.",
         column=column,
     )
 
 
-def _civil(column: str, number: nw.Expr, looks: nw.Expr, missing: Check) -> Reading:
-    """Day numbers of YYYYMMDD numbers (as floats, which are exact and floor alike in every engine)."""
-    year = (number / 10_000).floor()
-    month = (number / 100).floor() - year * 100
-    dom = number - (number / 100).floor() * 100
-    leap = _divides(4, year) - _divides(100, year) + _divides(400, year)
+def _civil(column: str, number: nw.Expr, missing: Check) -> Reading:
+    """Day numbers of YYYYMMDD numbers (as floats, see :func:`quotient`); 0 is no date."""
+    names = [f"__{column}_{part}" for part in ("number", "year", "month", "day", "leap", "of_year", "length")]
+    given, year, month, dom, leap, of_year, length = (nw.col(name) for name in names)
     correction = nw.when(month <= 2).then(nw.lit(0.0)).otherwise(leap - 2)
-    ordinal = ((month * 367 - 362) / 12).floor() + correction + dom
-    even_from_august = month + (month / 8).floor()
-    length = nw.when(month == 2).then(leap + 28).otherwise(even_from_august - (even_from_august / 2).floor() * 2 + 30)
+    even_from_august = month + quotient(month, 8)
+    made = [
+        number,
+        quotient(given, 10_000),
+        quotient(given, 100) - year * 100,
+        given - year * 10_000 - month * 100,
+        _divides(4, year) - _divides(100, year) + _divides(400, year),
+        quotient(month * 367 - 362, 12) + correction + dom,
+        nw.when(month == 2).then(leap + 28).otherwise(even_from_august - quotient(even_from_august, 2) * 2 + 30),
+    ]
     valid = (year >= 1) & (year <= 9999) & (month >= 1) & (month <= 12) & (dom >= 1) & (dom <= length)
     wrong = Check(
         column,
-        ~(missing.bad | (looks & valid)),
+        ~(missing.bad | valid),
         "are no dates: give dates, text such as 2026-03-31 or integers such as 20260331",
     )
-    return Reading(_days_before(year, ordinal), [missing, wrong])
+    return Reading(_days_before(year, of_year), [missing, wrong], list(zip(names, made, strict=True)))
+
+
+def quotient(number: nw.Expr, divisor: int) -> nw.Expr:
+    """Whole quotient of whole numbers kept as floats, which are exact and floor alike in every engine.
+
+    Some engines multiply by the reciprocal, which may fall just below a whole number: half a unit more cannot.
+    """
+    return ((number + 0.5) / divisor).floor()
 
 
 def _divides(divisor: int, number: nw.Expr) -> nw.Expr:
     """1.0 where the divisor divides the number, else 0.0."""
-    return nw.when((number / divisor).floor() * divisor == number).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
+    return nw.when(quotient(number, divisor) * divisor == number).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
 
 
-def _days_before(year: nw.Expr, ordinal: nw.Expr) -> nw.Expr:
+def _days_before(year: nw.Expr, of_year: nw.Expr) -> nw.Expr:
     """Day number of a year and a day of it (Reingold & Dershowitz, Calendrical Calculations, 2.17)."""
     past = year - 1
-    leaps = (past / 4).floor() - (past / 100).floor() + (past / 400).floor()
-    return (past * 365 + leaps + ordinal - EPOCH_ORDINAL).cast(nw.Int64())
+    leaps = quotient(past, 4) - quotient(past, 100) + quotient(past, 400)
+    return (past * 365 + leaps + of_year - EPOCH_ORDINAL).cast(nw.Int64())
 
 
 def money(column: str, dtype: nw.dtypes.DType, *, decimals: int, required: bool) -> Reading:
@@ -165,42 +185,41 @@ def money(column: str, dtype: nw.dtypes.DType, *, decimals: int, required: bool)
     as_float = given.cast(nw.Float64())
     known = ~as_float.is_null() & ~as_float.is_nan() if dtype.is_float() else ~given.is_null()
     small = as_float.abs() * 10**decimals < MINOR_MAX
-    if isinstance(dtype, nw.Decimal) and dtype.scale <= min(6, decimals + DECIMALS_MAX):
-        made = _from_decimal(given, known & small, dtype.scale, decimals)
-    elif dtype.is_integer():
-        made = nw.when(known & small).then(given).otherwise(nw.lit(0)).cast(nw.Int64()) * 10**decimals
+    usable = known & small
+    steps: list[tuple[str, nw.Expr]] = []
+    if dtype.is_integer():
+        factor: int = 10**decimals
+        made = nw.when(usable).then(given).otherwise(nw.lit(0)).cast(nw.Int64()) * factor
+    elif isinstance(dtype, nw.Decimal) and dtype.scale <= min(6, decimals + DECIMALS_MAX):
+        # By its digits: no engine's product or cast of decimals rounds like another's.
+        digits = given.cast(nw.String()).str.replace_all(".", "", literal=True)
+        unscaled = nw.when(usable).then(digits).otherwise(nw.lit("0")).cast(nw.Int64())
+        made, steps = _rounded(column, unscaled, dtype.scale - decimals)
     else:
-        made = _from_float(nw.when(known & small).then(as_float).otherwise(nw.lit(0.0)), decimals)
+        fine: int = 10 ** (decimals + NOISE_DECIMALS)
+        usual = nw.when(usable).then(as_float).otherwise(nw.lit(0.0))
+        made, steps = _rounded(column, (usual * fine + 0.5).floor(), NOISE_DECIMALS)
     large = Check(column, known & ~small, f"are infinite or beyond {MINOR_MAX:,} minor units")
     if not required:
-        return Reading(nw.when(known).then(made), [large])
-    return Reading(made, [Check(column, ~known, "have no amount: leave them out, or give each its amount"), large])
+        return Reading(nw.when(known).then(made), [large], steps)
+    missing = Check(column, ~known, "have no amount: leave them out, or give each its amount")
+    return Reading(made, [missing, large], steps)
 
 
-def _from_float(amount: nw.Expr, decimals: int) -> nw.Expr:
-    ten_thousandths: int = 10**decimals * NOISE
-    fine = (amount * ten_thousandths + 0.5).floor()
-    units = (fine / NOISE).floor()
-    rest = fine - units * NOISE
-    return (units + _up(units, rest, NOISE / 2, (units / 2).floor())).cast(nw.Int64())
+def _rounded(column: str, unscaled: nw.Expr, decimals: int) -> tuple[nw.Expr, list[tuple[str, nw.Expr]]]:
+    """Whole units of a whole number (integer or float) with that many decimals too many, half to even.
 
-
-def _from_decimal(amount: nw.Expr, usable: nw.Expr, scale: int, decimals: int) -> nw.Expr:
-    # By its digits: no engine's product or cast of decimals rounds like another's.
-    digits = amount.cast(nw.String()).str.replace_all(".", "", literal=True)
-    unscaled = nw.when(usable).then(digits).otherwise(nw.lit("0")).cast(nw.Int64())
-    if scale <= decimals:
-        factor: int = 10 ** (decimals - scale)
-        return unscaled * factor
-    size: int = 10 ** (scale - decimals)
-    units = unscaled // size
-    return (units + _up(units, unscaled - units * size, size // 2, units // 2)).cast(nw.Int64())
-
-
-def _up(units: nw.Expr, rest: nw.Expr, half: float, halved: nw.Expr) -> nw.Expr:
-    """1 where the rest rounds the units up: more than half, or half beside an odd unit."""
-    odd = halved * 2 != units
-    return nw.when((rest > half) | ((rest == half) & odd)).then(nw.lit(1)).otherwise(nw.lit(0))
+    Should a float's quotient fall one short, its rest is a whole unit and rounds up: the sum stays right.
+    """
+    if decimals <= 0:
+        factor: int = 10**-decimals
+        return (unscaled * factor).cast(nw.Int64()), []
+    size: int = 10**decimals
+    fine, units = nw.col(f"__{column}_fine"), nw.col(f"__{column}_units")
+    rest = fine - units * size
+    is_odd = (units // 2) * 2 != units
+    up = nw.when((rest > size // 2) | ((rest == size // 2) & is_odd)).then(nw.lit(1)).otherwise(nw.lit(0))
+    return (units + up).cast(nw.Int64()), [(f"__{column}_fine", unscaled), (f"__{column}_units", fine // size)]
 
 
 def example_of(value: Any) -> str:

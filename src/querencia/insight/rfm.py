@@ -108,12 +108,13 @@ def _scored(frame: Frame) -> Frame:
         nw.col("amount").rank("min").alias("amount_low"),
         nw.col("amount").rank("max").alias("amount_high"),
         nw.len().alias("customers"),
-    ).select("customer_id", *(nw.col(name).cast(nw.Float64()) for name in RANKS))
+    ).select("customer_id", *(nw.col(name).cast(nw.Int64()) for name in RANKS))
     customers = nw.col("customers")
+    # In integers: a fraction that falls just beside a whole number would put a customer into the next fifth.
     fifths = {
-        "recency_score": (nw.col("latest") * 5 / customers).ceil(),
-        "frequency_score": ((nw.col("oftenest") - 1) * 5 / customers).floor() + 1,
-        "monetary_score": ((nw.col("amount_low") + nw.col("amount_high") - 1) * 2.5 / customers).floor() + 1,
+        "recency_score": (nw.col("latest") * 5 + customers - 1) // customers,
+        "frequency_score": (nw.col("oftenest") - 1) * 5 // customers + 1,
+        "monetary_score": (nw.col("amount_low") + nw.col("amount_high") - 1) * 5 // (customers * 2) + 1,
     }
     return ranked.select("customer_id", *(made.cast(nw.Int64()).alias(name) for name, made in fifths.items()))
 

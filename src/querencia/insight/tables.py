@@ -11,6 +11,7 @@ Every function of insight takes either. Names are mapped once, here; nothing fur
 
 import datetime
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any, Literal
 
 import narwhals as nw
@@ -54,6 +55,7 @@ def purchases(
     frame = _without_objects(frame, found)
     readings = _readings(frame, found, 0 if unit == "minor" else reading.exponent(currency))
     checks = [check for made in readings.values() for check in made.checks]
+    frame = _prepared(frame, readings)
     if as_of is not None:
         column = found.get("at") or found["day"]
         future = readings["day"].made > day_number(as_of)
@@ -148,6 +150,13 @@ def _readings(frame: Frame, found: Mapping[str, str | None], decimals: int) -> d
                 made["day" if name == "at" else name] = _without_values(column, name)
     order = ("customer_id", "day", "amount", "key", "refund_of", "margin", "channel", "branch", "category")
     return {name: made[name] for name in order if name in made}
+
+
+def _prepared(frame: Frame, readings: Mapping[str, Reading]) -> Frame:
+    """The frame with the steps of all readings; the first steps of each go together, then the second, and so on."""
+    for step in zip_longest(*(made.steps for made in readings.values())):
+        frame = frame.with_columns(**dict(named for named in step if named is not None))
+    return frame
 
 
 def _explain_kind(frame: Frame, column: str, error: InputError) -> None:
