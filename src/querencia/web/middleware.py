@@ -10,6 +10,10 @@ from django.utils import translation
 
 from querencia.business import queries
 from querencia.business.models import Staff
+from querencia.insight import language as insight
+
+# Some libraries know Portuguese by its countries only; our own catalog answers for both.
+VARIANTS = {"pt": "pt-pt"}
 
 type Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -21,17 +25,13 @@ def language(get_response: Handler) -> Handler:
 
     def answer(request: HttpRequest) -> HttpResponse:
         code = _chosen(request)
-        with translation.override(code):
+        with translation.override(VARIANTS.get(code, code)), insight.spoken(code):
             request.LANGUAGE_CODE = code
-            response = response_in(code, get_response(request))
+            response = get_response(request)
+        response.headers.setdefault("Content-Language", code)
         return response
 
     return answer
-
-
-def response_in(code: str, response: HttpResponse) -> HttpResponse:
-    response.headers.setdefault("Content-Language", code)
-    return response
 
 
 def _chosen(request: HttpRequest) -> str:
@@ -43,7 +43,8 @@ def _chosen(request: HttpRequest) -> str:
         return cookie
     if isinstance(request.user, Staff) and (business := queries.business()) and business.language in known:
         return business.language
-    return translation.get_language_from_request(request)
+    asked = translation.get_language_from_request(request).split("-")[0]
+    return asked if asked in known else settings.LANGUAGE_CODE
 
 
 def first_visit(get_response: Handler) -> Handler:

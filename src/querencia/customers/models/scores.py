@@ -120,6 +120,8 @@ class Score(models.Model):
             models.Index(fields=["-amount", "customer"], name="score_by_amount"),
             models.Index(fields=["-last_on", "customer"], name="score_by_last"),
             models.Index(fields=["-purchases", "customer"], name="score_by_purchases"),
+            models.Index(fields=["first_on"], name="score_by_first"),
+            models.Index(fields=["left_on"], name="score_by_left", condition=models.Q(left_on__isnull=False)),
         ]
 
     def __str__(self) -> str:

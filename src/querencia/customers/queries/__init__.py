@@ -1,0 +1,1 @@
+"""Reading the central database: lists, search, one customer, imports."""

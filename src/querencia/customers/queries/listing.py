@@ -1,0 +1,194 @@
+"""The list of customers with their scores: filtered, counted, sorted and paged, at any number of customers.
+
+How it stays quick is told in docs/decisions/0004-lists-know-their-size.md.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from django.db.models import F, Q, QuerySet, Sum
+
+from querencia.customers.models import Customer, Score, ScoreCell
+
+FACETS = ("abc", "stage", "segment", "risk", "branch", "channel")
+# Name in the address -> column of Score, and whether the list begins with the largest.
+SORTS: dict[str, tuple[str, bool]] = {
+    "at_stake": ("at_stake", True),
+    "amount_year": ("amount_year", True),
+    "amount": ("amount", True),
+    "last": ("last_on", True),
+    "purchases": ("purchases", True),
+    "name": ("customer__family_name", False),
+}
+# Up to so many matches are gathered and sorted; beyond, the index of the sort order is walked until a page is full.
+GATHERED_MAX = 7_000
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is asked for: values by facet, and days between which customers first bought or left (both inclusive)."""
+
+    facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    first_from: date | None = None
+    first_to: date | None = None
+    left_from: date | None = None
+    left_to: date | None = None
+    only_at_stake: bool = False
+
+    @property
+    def has_days(self) -> bool:
+        return any([self.first_from, self.first_to, self.left_from, self.left_to])
+
+    @property
+    def are_any(self) -> bool:
+        return self.has_days or self.only_at_stake or any(self.facets.values())
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of a facet, and how many would be listed with it."""
+
+    value: str
+    customers: int
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a list. ``total`` is None where it was not counted; ``after`` leads to the next page, "" at the end."""
+
+    rows: list[Score]
+    total: int | None
+    after: str
+
+
+def facets(filters: Filters) -> dict[str, list[Choice]]:
+    """The choices of each facet, counted with the filters of the *other* facets applied."""
+    made = {}
+    for facet in FACETS:
+        chosen = filters.facets.get(facet, ())
+        others = _cells({name: values for name, values in filters.facets.items() if name != facet})
+        counts = dict(others.values_list(facet).annotate(n=Sum("customers")).order_by())
+        for value in chosen:
+            counts.setdefault(value, 0)
+        made[facet] = [Choice(value, count, value in chosen) for value, count in sorted(counts.items()) if value]
+    return made
+
+
+def is_scored() -> bool:
+    """Whether there are scores at all."""
+    return ScoreCell.objects.exists()
+
+
+def count(filters: Filters) -> int:
+    """How many customers the filters leave."""
+    if filters.has_days or filters.only_at_stake:
+        return _matching(filters).count()
+    return int(_cells(filters.facets).aggregate(n=Sum("customers"))["n"] or 0)
+
+
+def page(filters: Filters, *, sort: str = "at_stake", reverse: bool = False, after: str = "", size: int = PAGE) -> Page:
+    """One page of scores with their customers. ``after`` is the cursor that an earlier page gave."""
+    rows = list(_ordered(filters, sort=sort, reverse=reverse, after=after)[: size + 1])
+    has_more = len(rows) > size
+    rows = rows[:size]
+    return Page(rows, count(filters), _cursor(rows[-1], sort) if has_more else "")
+
+
+def every(filters: Filters, *, sort: str = "at_stake", reverse: bool = False, size: int = 2_000) -> Iterator[Score]:
+    """All scores that match, in order, read page by page: memory does not grow with the list."""
+    after = ""
+    while True:
+        rows = list(_ordered(filters, sort=sort, reverse=reverse, after=after)[:size])
+        yield from rows
+        if len(rows) < size:
+            return
+        after = _cursor(rows[-1], sort)
+
+
+def unscored(*, after: int = 0, size: int = PAGE) -> list[Customer]:
+    """Customers by id, for the time before the first run."""
+    return list(Customer.objects.filter(pk__gt=after).order_by("pk")[:size])
+
+
+def _cells(chosen: Mapping[str, tuple[str, ...]]) -> QuerySet[ScoreCell]:
+    return ScoreCell.objects.filter(**{f"{name}__in": values for name, values in chosen.items() if values})
+
+
+def _matching(filters: Filters) -> QuerySet[Score]:
+    days = {
+        "first_on__gte": filters.first_from,
+        "first_on__lte": filters.first_to,
+        "left_on__gte": filters.left_from,
+        "left_on__lte": filters.left_to,
+    }
+    scores = Score.objects.filter(**{name: day for name, day in days.items() if day})
+    if filters.only_at_stake:
+        scores = scores.filter(at_stake__gt=0)
+    if any(filters.facets.values()):
+        # The sum keeps planners from entering by the index of cells where another entrance is meant.
+        cells = list(_cells(filters.facets).values_list("pk", flat=True))
+        scores = scores.annotate(of_cell=F("cell_id") + 0).filter(of_cell__in=cells)
+    return scores
+
+
+def _ordered(filters: Filters, *, sort: str, reverse: bool, after: str) -> QuerySet[Score]:
+    column, descending = SORTS[sort]
+    descending = descending is not reverse
+    if sort == "name":
+        return _by_name(_matching(filters), descending, after)
+    few = filters.has_days
+    scores = _matching(filters)
+    if not few and any(filters.facets.values()):
+        cells = _cells(filters.facets)
+        if (cells.aggregate(n=Sum("customers"))["n"] or 0) <= GATHERED_MAX:
+            few = True
+            scores = Score.objects.filter(cell_id__in=list(cells.values_list("pk", flat=True)))
+            scores = scores.filter(at_stake__gt=0) if filters.only_at_stake else scores
+    if few and column != "last_on":
+        # Few rows were gathered: an order that no index serves keeps planners from walking one all the same.
+        scores = scores.annotate(key=F(column) + 0)
+        column = "key"
+    if after:
+        value, _, last = after.rpartition("~")
+        scores = _beyond(scores, column, _value(sort, value), int(last), descending)
+    order = (f"-{column}", "customer_id") if descending else (column, "-customer_id")
+    return scores.select_related("customer").order_by(*order)
+
+
+def _beyond(scores: QuerySet[Score], column: str, value: Any, last: int, descending: bool) -> QuerySet[Score]:
+    """Behind the last row seen. The bound on the column alone is what an index can begin at."""
+    if descending:
+        bound = Q(**{f"{column}__lte": value})
+        return scores.filter(bound, Q(**{f"{column}__lt": value}) | Q(customer_id__gt=last))
+    bound = Q(**{f"{column}__gte": value})
+    return scores.filter(bound, Q(**{f"{column}__gt": value}) | Q(customer_id__lt=last))
+
+
+def _by_name(scores: QuerySet[Score], descending: bool, after: str) -> QuerySet[Score]:
+    names = ("customer__family_name", "customer__given_name", "customer_id")
+    if after:
+        family, given, last = after.split("~", 2)
+        way = "lt" if descending else "gt"
+        scores = scores.filter(
+            Q(**{f"customer__family_name__{way}e": family}),
+            Q(**{f"customer__family_name__{way}": family})
+            | Q(**{"customer__family_name": family, f"customer__given_name__{way}": given})
+            | Q(**{"customer__family_name": family, "customer__given_name": given, f"customer_id__{way}": int(last)}),
+        )
+    return scores.select_related("customer").order_by(*(f"-{name}" if descending else name for name in names))
+
+
+def _cursor(row: Score, sort: str) -> str:
+    if sort == "name":
+        return "~".join(
+            [row.customer.family_name.replace("~", ""), row.customer.given_name.replace("~", ""), str(row.pk)]
+        )
+    return f"{getattr(row, SORTS[sort][0])}~{row.pk}"
+
+
+def _value(sort: str, text: str) -> Any:
+    return date.fromisoformat(text) if SORTS[sort][0] == "last_on" else int(text)

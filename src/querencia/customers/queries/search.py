@@ -1,0 +1,76 @@
+"""Finding customers by anything: a name's first letters, an e-mail, a phone, a card, a key, an order."""
+
+from functools import reduce
+
+import phonenumbers
+from django.db.models import Q, QuerySet
+
+from querencia.customers import names
+from querencia.customers.models import Customer, Identifier, Purchase, SearchTerm
+
+FOUND_MAX = 50
+PREFIX_MIN = 3  # letters of an identifier before its beginnings are looked for
+DIGITS_MIN = 6
+LAST_LETTER = "\U0010ffff"
+
+
+def find(text: str, *, country: str = "", limit: int = FOUND_MAX) -> list[Customer]:
+    """At most ``limit`` customers; whoever is named exactly by an identifier or an order comes first."""
+    text = " ".join(text.split())[:200]
+    if not text:
+        return []
+    ids: dict[int, None] = dict.fromkeys(_exactly(text, country, limit))
+    if len(ids) < limit:
+        ids |= dict.fromkeys(_by_name(text, limit))
+    if len(ids) < limit and len(text) >= PREFIX_MIN:
+        ids |= dict.fromkeys(_beginning(text, limit))
+    wanted = list(ids)[:limit]
+    found = Customer.objects.select_related("score").in_bulk(wanted)
+    return [found[pk] for pk in wanted if pk in found]
+
+
+def _exactly(text: str, country: str, limit: int) -> list[int]:
+    written = {text, text.lower(), *_phones(text, country)}
+    by_identifier = Identifier.objects.filter(value__in=written).order_by("value").values_list("customer_id", flat=True)
+    by_key = Customer.objects.filter(key=text).values_list("pk", flat=True)
+    by_order = Purchase.objects.filter(key=text).order_by("source").values_list("customer_id", flat=True)
+    return [*by_key[:1], *by_identifier[:limit], *by_order[:limit]]
+
+
+def _phones(text: str, country: str) -> set[str]:
+    """The E.164 forms that the digits may stand for."""
+    digits = "".join(letter for letter in text if letter.isdigit())
+    if len(digits) < DIGITS_MIN or any(letter.isalpha() for letter in text):
+        return set()
+    forms = {f"+{digits}"}
+    if country:
+        try:
+            parsed = phonenumbers.parse(text, country)
+            forms.add(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+        except phonenumbers.NumberParseException:
+            pass
+    return forms
+
+
+def _beginning(text: str, limit: int) -> list[int]:
+    start = text.lower()
+    ranges = [Q(value__gte=word, value__lt=word + LAST_LETTER) for word in {start, text}]
+    found = Identifier.objects.filter(reduce(lambda a, b: a | b, ranges)).order_by("value")
+    return list(found.values_list("customer_id", flat=True)[:limit])
+
+
+def _by_name(text: str, limit: int) -> list[int]:
+    words = sorted(names.words(text), key=len, reverse=True)
+    if not words:
+        return []
+    # The longest word leads, being the rarest; the others only have to agree.
+    found = _beginning_with(words[0])
+    for word in words[1:]:
+        found = found.filter(customer_id__in=_beginning_with(word).values("customer_id"))
+    # Some customers begin with the letters twice ("Ana Anaya"): a few more rows, then each once.
+    ids = found.order_by("term", "customer_id").values_list("customer_id", flat=True)[: limit * 3]
+    return list(dict.fromkeys(ids))[:limit]
+
+
+def _beginning_with(word: str) -> QuerySet[SearchTerm]:
+    return SearchTerm.objects.filter(term__gte=word, term__lt=word + LAST_LETTER)
