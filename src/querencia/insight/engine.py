@@ -78,7 +78,8 @@ def beside(columns: Mapping[str, Any], frame: Frame) -> Frame:
     if implementation.is_duckdb():
         native = nw.to_native(frame)
         made: Frame = nw.from_native(native.query("querencia_beside", "select * from arrays"))
-        return made
-    if implementation.is_polars() or implementation.is_pandas():
-        return nw.from_arrow(arrays, backend=implementation).lazy()
-    return nw.from_native(arrays).lazy()
+    elif implementation.is_polars() or implementation.is_pandas():
+        made = nw.from_arrow(arrays, backend=implementation).lazy()
+    else:
+        made = nw.from_native(arrays).lazy()
+    return made
