@@ -28,7 +28,7 @@ def regulars(
 
 def learned(*sold: tuple[str, int, int]) -> rhythm.Population:
     days = nw.from_native(tables.days(log(*sold), as_of=TODAY)).lazy()
-    return rhythm.population(rhythm.silences(days), today=TODAY)
+    return rhythm.population(days, today=TODAY)
 
 
 def status_of(*sold: tuple[str, int, int]) -> dict[str, dict[str, object]]:
@@ -61,7 +61,7 @@ def test_the_rhythm_is_the_stated_compromise() -> None:
 
 
 def test_spread_within_and_between_customers_is_recovered() -> None:
-    """Log gaps of 3,000 customers: own means around ln 40 with spread 0.5, gaps around them with spread 0.8: k = 2.56."""
+    """Log gaps of 3,000 customers: own means around ln 40 with spread 0.5, gaps with spread 0.8: k = 2.56."""
     chance = np.random.default_rng(7)
     means = chance.normal(ln(40), 0.5, 3_000)
     counts = []
@@ -107,7 +107,7 @@ def test_one_in_twenty_ordinary_silences_passes_the_limit() -> None:
         sold += [(f"c{n}", int(day), 100) for day in days if day <= TODAY]
     days = nw.from_native(tables.days(log(*sold), as_of=TODAY)).lazy()
     begun = rhythm.silences(days)
-    known = rhythm.population(begun, today=TODAY)
+    known = rhythm.population(days, today=TODAY)
     judged = begun.filter(~nw.col("until").is_null()).select(
         (nw.col("until") - nw.col("day") > rhythm.limit(nw.col("gaps"), nw.col("log_sum"), known)).alias("passed")
     )

@@ -62,9 +62,8 @@ def status(purchases: Any, *, as_of: Day) -> Any:
     """
     today = day_number(as_of)
     days = windowed(as_days(purchases, as_of=today))
-    begun = rhythm.silences(days)
-    known = rhythm.population(begun, today=today)
-    last = begun.filter(nw.col("until").is_null())
+    known = rhythm.population(days, today=today)
+    last = rhythm.latest(days)
     judged = _judged(last, known, today=today)
     return like(judged.join(_value_year(days, last), on="customer_id", how="left").select(*_STATUS), purchases)
 
@@ -134,13 +133,12 @@ def by_period(purchases: Any, *, as_of: Day, period: str = "month") -> Any:
     """
     today = day_number(as_of)
     days = windowed(as_days(purchases, as_of=today))
-    begun = rhythm.silences(days)
-    start = rows(begun.select(nw.len().alias("count"), nw.col("day").min().alias("first")))[0]
+    start = _start(days.filter(nw.col("is_purchase")))
     if not whole(start["count"]):
         return small({name: [] for name in PERIOD_TYPES}, PERIOD_TYPES, purchases)
     length = periods.chosen(period, first_day=whole(start["first"]), last_day=today)
-    known = rhythm.population(begun, today=today)
-    events = _events(days, begun, known, today=today, length=length)
+    known = rhythm.population(days, today=today)
+    events = _events(days, known, today=today, length=length)
     table, active = [], 0
     for index in range(periods.index_of(whole(start["first"]), length), periods.index_of(today, length) + 1):
         new, returned, left = (events[kind, index] for kind in ("new", "returned", "left"))
@@ -153,13 +151,18 @@ def by_period(purchases: Any, *, as_of: Day, period: str = "month") -> Any:
     return small(columns, PERIOD_TYPES, purchases)
 
 
-def _events(days: Frame, begun: Frame, known: Population, *, today: int, length: Period) -> Counter[tuple[str, int]]:
+def _start(bought: Frame) -> dict[str, Any]:
+    return rows(bought.select(nw.len().alias("count"), nw.col("day").min().alias("first")))[0]
+
+
+def _events(days: Frame, known: Population, *, today: int, length: Period) -> Counter[tuple[str, int]]:
     """Number (new, returned, left) or minor units (lost, regained) by kind and index of period."""
     events: Counter[tuple[str, int]] = Counter()
-    first = begun.filter(nw.col("gaps") == 0).select(periods.index(nw.col("day"), length).alias("index"))
+    firsts = days.filter(nw.col("is_purchase")).group_by("customer_id").agg(nw.col("day").min())
+    first = firsts.select(periods.index(nw.col("day"), length).alias("index"))
     for row in rows(first.group_by("index").agg(nw.len().alias("count"))):
         events["new", whole(row["index"])] += whole(row["count"])
-    for row in rows(_passed(days, begun, known, today=today, length=length)):
+    for row in rows(_passed(days, known, today=today, length=length)):
         events["left", whole(row["left_in"])] += whole(row["count"])
         events["lost", whole(row["left_in"])] += whole(row["amount"])
         if whole(row["has_ended"]):
@@ -168,11 +171,12 @@ def _events(days: Frame, begun: Frame, known: Population, *, today: int, length:
     return events
 
 
-def _passed(days: Frame, begun: Frame, known: Population, *, today: int, length: Period) -> Frame:
+def _passed(days: Frame, known: Population, *, today: int, length: Period) -> Frame:
     """Silences beyond their limit: number and yearly amount by period of leaving and, where they ended, of return."""
     until = nw.col("until")
     passed = (
-        begun.with_columns(rhythm.limit(nw.col("gaps"), nw.col("log_sum"), known).alias("limit"))
+        rhythm.silences(days)
+        .with_columns(rhythm.limit(nw.col("gaps"), nw.col("log_sum"), known).alias("limit"))
         .with_columns(
             nw.when(until.is_null()).then(nw.lit(0)).otherwise(nw.lit(1)).alias("has_ended"),
             until.fill_null(today).cast(nw.Int64()).alias("until"),
@@ -208,7 +212,7 @@ def retention(purchases: Any, *, as_of: Day, window_days: int | None = None) -> 
         raise InputError(f"A window has at least one day, not {window_days}.", example=window_days)
     today = day_number(as_of)
     days = as_days(purchases, as_of=today).filter(nw.col("is_purchase"))
-    start = rows(days.select(nw.len().alias("count"), nw.col("day").min().alias("first")))[0]
+    start = _start(days)
     span = today - whole(start["first"]) + 1 if whole(start["count"]) else 0
     window = window_days or next((days for days in WINDOWS if span >= 2 * days), None)
     before = kept = 0
