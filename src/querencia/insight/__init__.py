@@ -27,4 +27,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))})
+    here = Path(__file__).parent
+    modules = {path.stem for path in here.glob("[a-z]*.py")} | {path.parent.name for path in here.glob("*/__init__.py")}
+    return sorted({*__all__, *modules})
