@@ -20,9 +20,9 @@ def table(results: Iterable[Result]) -> Table:
     made = Table(box=None, header_style="bold", pad_edge=False)
     made.add_column("benchmark")
     for column in COLUMNS:
-        made.add_column(column, justify="right" if column in COLUMNS[1:5] else "left", no_wrap=column in COLUMNS[:1])
+        made.add_column(column, justify="right" if column in COLUMNS[1:5] else "left", no_wrap=column != "also")
     for result in results:
-        made.add_row(result.benchmark, *_cells(result))
+        made.add_row(result.benchmark, *_cells(dataclasses.replace(result, unit="")))  # narrow screens
     return made
 
 
@@ -73,7 +73,7 @@ def _cells(result: Result) -> tuple[str, ...]:
         return (result.case, "", "", "", "", f"skipped: {result.skipped}")
     return (
         result.case,
-        f"{result.rows:,} {result.unit}",
+        f"{result.rows:,} {result.unit}".strip(),
         _time(result.seconds),
         f"{result.rows / result.seconds:,.0f}",
         f"{result.peak_bytes / 1e6:,.0f} MB",
