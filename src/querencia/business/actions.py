@@ -64,3 +64,16 @@ def set_up(*, business: dict[str, str], owner: dict[str, str]) -> tuple[Business
 def set_language(*, staff: Staff, language: str) -> None:
     staff.language = language
     staff.save(update_fields=["language"])
+
+
+@transaction.atomic
+def change_staff(*, staff_id: int, role: str, is_active: bool) -> Staff:
+    """Change what somebody may do. Raises ValidationError when nobody would be left who owns the installation."""
+    staff = Staff.objects.select_for_update().get(pk=staff_id)
+    owns = role == Role.OWNER and is_active
+    others = Staff.objects.filter(role=Role.OWNER, is_active=True).exclude(pk=staff_id)
+    if not owns and not others.exists():
+        raise ValidationError(_("Somebody has to own this installation: make another person owner first."))
+    staff.role, staff.is_active, staff.is_superuser = role, is_active, owns
+    staff.save(update_fields=["role", "is_active", "is_superuser"])
+    return staff

@@ -9,7 +9,7 @@ import dj_database_url
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
-from querencia.config import home as installation
+from querencia.common import home as installation
 
 SOURCE = Path(__file__).resolve().parent.parent
 HOME = installation.home()

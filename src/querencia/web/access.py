@@ -15,9 +15,7 @@ from querencia.business.models import Role, Staff
 MAY: dict[str, frozenset[str]] = {
     Role.AGENT: frozenset({"see_customers"}),
     Role.ANALYST: frozenset({"see_customers", "see_figures", "export", "see_runs"}),
-    Role.MANAGER: frozenset(
-        {"see_customers", "see_figures", "export", "see_runs", "measure", "import", "back_office"}
-    ),
+    Role.MANAGER: frozenset({"see_customers", "see_figures", "export", "see_runs", "measure", "import", "back_office"}),
     Role.OWNER: frozenset(
         {"see_customers", "see_figures", "export", "see_runs", "measure", "import", "back_office", "settings"}
     ),
@@ -31,7 +29,9 @@ def may(staff: object, what: str) -> bool:
 
 def needs[**P](
     what: str,
-) -> Callable[[Callable[Concatenate[HttpRequest, P], HttpResponse]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
+) -> Callable[
+    [Callable[Concatenate[HttpRequest, P], HttpResponse]], Callable[Concatenate[HttpRequest, P], HttpResponse]
+]:
     """Open a page only to those who may: others log in first, or are told no (403)."""
     if not any(what in rights for rights in MAY.values()):
         raise ValueError(f"no role may {what!r}: add it to MAY")

@@ -78,6 +78,11 @@ def facets(filters: Filters) -> dict[str, list[Choice]]:
     return made
 
 
+def cells() -> list[ScoreCell]:
+    """All cells."""
+    return list(ScoreCell.objects.order_by("pk"))
+
+
 def is_scored() -> bool:
     """Whether there are scores at all."""
     return ScoreCell.objects.exists()
@@ -156,7 +161,7 @@ def _ordered(filters: Filters, *, sort: str, reverse: bool, after: str) -> Query
         value, _, last = after.rpartition("~")
         scores = _beyond(scores, column, _value(sort, value), int(last), descending)
     order = (f"-{column}", "customer_id") if descending else (column, "-customer_id")
-    return scores.select_related("customer").order_by(*order)
+    return scores.prefetch_related("customer", "cell").order_by(*order)
 
 
 def _beyond(scores: QuerySet[Score], column: str, value: Any, last: int, descending: bool) -> QuerySet[Score]:
@@ -179,7 +184,11 @@ def _by_name(scores: QuerySet[Score], descending: bool, after: str) -> QuerySet[
             | Q(**{"customer__family_name": family, f"customer__given_name__{way}": given})
             | Q(**{"customer__family_name": family, "customer__given_name": given, f"customer_id__{way}": int(last)}),
         )
-    return scores.select_related("customer").order_by(*(f"-{name}" if descending else name for name in names))
+    return (
+        scores.select_related("customer")
+        .prefetch_related("cell")
+        .order_by(*(f"-{name}" if descending else name for name in names))
+    )
 
 
 def _cursor(row: Score, sort: str) -> str:

@@ -28,7 +28,10 @@ class Moment:
 def customer(pk: int) -> Customer | None:
     """The customer with score, contact points and identifiers at hand."""
     return (
-        Customer.objects.select_related("score").prefetch_related("contact_points", "identifiers").filter(pk=pk).first()
+        Customer.objects.select_related("score__cell")
+        .prefetch_related("contact_points", "identifiers")
+        .filter(pk=pk)
+        .first()
     )
 
 

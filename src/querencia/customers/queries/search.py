@@ -25,7 +25,7 @@ def find(text: str, *, country: str = "", limit: int = FOUND_MAX) -> list[Custom
     if len(ids) < limit and len(text) >= PREFIX_MIN:
         ids |= dict.fromkeys(_beginning(text, limit))
     wanted = list(ids)[:limit]
-    found = Customer.objects.select_related("score").in_bulk(wanted)
+    found = Customer.objects.select_related("score__cell").in_bulk(wanted)
     return [found[pk] for pk in wanted if pk in found]
 
 

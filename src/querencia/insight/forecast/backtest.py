@@ -195,7 +195,7 @@ def _miscalibration(held: HeldOut, chance: Array) -> float:
     seen_odds = np.log((seen + 0.5) / (customers - seen + 0.5))[kept]
     by_chance = (1 / (seen + 0.5) + 1 / (customers - seen + 0.5))[kept]
     beyond = customers[kept] @ ((said_odds - seen_odds) ** 2 - by_chance) / customers[kept].sum()
-    return max(0.0, float(beyond)) ** 0.5
+    return float(np.sqrt(np.maximum(beyond, 0.0)))
 
 
 def first_day_of(days: Frame) -> int | None:

@@ -96,8 +96,8 @@ def predict(purchases: Any, *, as_of: Day, horizon_days: int) -> Any:
     """One row per customer who bought up to ``as_of``; nothing later is looked at.
 
     ``customer_id``; ``expected_purchases`` with ``_low``, ``_high`` (purchase days); ``chance_of_purchase`` (of at
-    least one) with ``chance_low``, ``chance_high``; ``expected_spend`` with ``_low``, ``_high`` (minor units); ``model``. See
-    the module for what the intervals mean. :func:`prepare` gives the same with the back-test.
+    least one) with ``chance_low``, ``chance_high``; ``expected_spend`` with ``_low``, ``_high`` (minor units);
+    ``model``. See the module for what the intervals mean. :func:`prepare` gives the same with the back-test.
     """
     frame = prepare(purchases, as_of=as_of, horizon_days=horizon_days).table()
     return like(frame, purchases)

@@ -101,3 +101,21 @@ def heat(share: float) -> str:
 @register.filter
 def get(mapping: dict[str, object], key: str) -> object:
     return mapping.get(key)
+
+
+@register.filter
+def percent_number(share: float) -> str:
+    """0.382 → 38, for cells that are known to be of a hundred."""
+    return number(share * 100)
+
+
+@register.filter
+def points(change: float | None) -> str:
+    """A change of a share in percentage points: 0.009 → 0.9."""
+    return "" if change is None else number(abs(change) * 100, 1)
+
+
+@register.filter
+def seconds(durations: dict[str, float]) -> float:
+    """All steps of a run together."""
+    return sum(durations.values())

@@ -10,7 +10,7 @@ VARIABLE = "QUERENCIA_HOME"
 
 
 def home() -> Path:
-    """The folder named by ``QUERENCIA_HOME``, else the platform's data folder; made, private to its owner, if absent."""
+    """The folder of ``QUERENCIA_HOME``, else the platform's data folder; made, private to its owner, if absent."""
     named = os.environ.get(VARIABLE)
     folder = Path(named).expanduser() if named else Path(platformdirs.user_data_dir("querencia", appauthor=False))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

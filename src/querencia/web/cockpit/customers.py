@@ -1,0 +1,244 @@
+"""The list of customers, its export, and one customer."""
+
+import csv
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils.dateparse import parse_date
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from querencia.business import queries as business
+from querencia.common import money
+from querencia.common.time import now
+from querencia.customers import audit
+from querencia.customers.models import Score
+from querencia.customers.models.scores import Class, Risk, Segment, Stage
+from querencia.customers.queries import listing, profile, search
+from querencia.customers.queries.listing import FACETS, SORTS, Filters
+from querencia.insight import explain, plot
+from querencia.measures import queries as measures
+from querencia.web.access import needs
+
+LABELS: dict[str, Any] = {"abc": Class, "stage": Stage, "segment": Segment, "risk": Risk}
+COLUMNS = (
+    "abc",
+    "stage",
+    "segment",
+    "last",
+    "purchases",
+    "amount_year",
+    "amount",
+    "chance",
+    "expected",
+    "at_stake",
+    "branch",
+)
+SHOWN = ["abc", "stage", "last", "purchases", "amount_year", "at_stake"]
+
+
+@require_GET
+@needs("see_customers")
+def customers(request: HttpRequest) -> HttpResponse:
+    if query := request.GET.get("q", "").strip():
+        known = business.business()
+        found = search.find(query, country=known.country if known else "")
+        return render(
+            request, "cockpit/customers_found.html", {"query": query, "found": found, "limit": search.FOUND_MAX}
+        )
+    if not listing.is_scored():
+        rows = listing.unscored()
+        return render(request, "cockpit/customers_unscored.html", {"rows": rows})
+    filters, sort, reverse = read(request.GET)
+    after = request.GET.get("after", "")
+    try:
+        page = listing.page(filters, sort=sort, reverse=reverse, after=after)
+    except ValueError:
+        raise Http404 from None
+    context = {
+        "page": page,
+        "sort": sort,
+        "reverse": reverse,
+        "filters": filters,
+        "facets": [_facet(name, choices) for name, choices in listing.facets(filters).items()],
+        "columns": _columns(request),
+        "address": _address(request.GET),
+        "kept": _kept(request.GET),
+        "run": measures.latest_done(),
+        "is_paged": bool(after),
+    }
+    return render(request, "cockpit/customers.html#list" if request.htmx else "cockpit/customers.html", context)  # type: ignore[attr-defined]
+
+
+@require_GET
+@needs("export")
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """The whole list as CSV, row by row; who exported what is written down."""
+    filters, sort, reverse = read(request.GET)
+    known = business.business()
+    audit.record_export(staff=request.user, rows=listing.count(filters), filters=request.GET.urlencode(), at=now())
+    name = slugify(known.name if known else "") or "querencia"
+    return StreamingHttpResponse(
+        _lines(listing.every(filters, sort=sort, reverse=reverse), known.currency if known else "EUR"),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}-customers.csv"'},
+    )
+
+
+@require_POST
+@needs("see_customers")
+def columns(request: HttpRequest) -> HttpResponse:
+    """Remember which columns to show."""
+    request.session["columns"] = [name for name in COLUMNS if name in request.POST.getlist("column")] or SHOWN
+    return redirect(f"/customers/?{_kept(QueryDict(request.POST.get('back', ''))).urlencode()}")
+
+
+@require_GET
+@needs("see_customers")
+def customer(request: HttpRequest, pk: int) -> HttpResponse:
+    found = profile.customer(pk)
+    if found is None:
+        raise Http404
+    try:
+        moments, before = profile.timeline(found, before=request.GET.get("before", ""))
+    except ValueError:
+        raise Http404 from None
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(
+            request, "cockpit/customer.html#moments", {"customer": found, "moments": moments, "before": before}
+        )
+    score = getattr(found, "score", None)
+    months = profile.months(found)
+    context = {
+        "customer": found,
+        "score": score,
+        "sentences": _sentences(score),
+        "points": list(found.contact_points.all()),
+        "phone": next((p.value for p in found.contact_points.all() if p.kind == "phone"), ""),
+        "email": next((p.value for p in found.contact_points.all() if p.kind == "email"), ""),
+        "consents": profile.consents(found),
+        "months": months,
+        "picture": plot.svg(plot.purchases(months, currency=_currency())) if months else "",
+        "moments": moments,
+        "before": before,
+        "forecast": measures.finding("forecast"),
+    }
+    return render(request, "cockpit/customer.html", context)
+
+
+def read(given: QueryDict) -> tuple[Filters, str, bool]:
+    """Filters, order and direction from an address; what makes no sense there is left out."""
+    facets = {name: tuple(value for value in given.getlist(name) if value) for name in FACETS}
+    filters = Filters(
+        facets=facets,
+        first_from=_day(given, "first_from"),
+        first_to=_day(given, "first_to"),
+        left_from=_day(given, "left_from"),
+        left_to=_day(given, "left_to"),
+        only_at_stake=given.get("stake") == "1",
+    )
+    sort = given.get("sort", "at_stake")
+    return filters, sort if sort in SORTS else "at_stake", given.get("reverse") == "1"
+
+
+def _day(given: QueryDict, name: str) -> date | None:
+    try:
+        return parse_date(given.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _facet(name: str, choices: list[listing.Choice]) -> dict[str, Any]:
+    titles = {
+        "abc": _("Class"),
+        "stage": _("Stage"),
+        "segment": _("Segment"),
+        "risk": _("Risk of not buying"),
+        "branch": _("Branch"),
+        "channel": _("Channel"),
+    }
+    labels = dict(LABELS[name].choices) if name in LABELS else {}
+    order = list(labels) if labels else [choice.value for choice in choices]
+    ranked = sorted(choices, key=lambda choice: order.index(choice.value) if choice.value in order else 0)
+    return {
+        "name": name,
+        "title": titles[name],
+        "is_open": name in ("abc", "stage") or any(choice.is_chosen for choice in choices),
+        "choices": [{"choice": choice, "label": labels.get(choice.value, choice.value)} for choice in ranked],
+    }
+
+
+def _columns(request: HttpRequest) -> dict[str, bool]:
+    shown = request.session.get("columns", SHOWN)
+    return {name: name in shown for name in COLUMNS}
+
+
+def _kept(given: QueryDict) -> QueryDict:
+    kept = given.copy()
+    for name in ("after", "csrfmiddlewaretoken"):
+        kept.pop(name, None)
+    return kept
+
+
+def _address(given: QueryDict) -> str:
+    """The filters without order and page, to put an order behind."""
+    kept = _kept(given)
+    for name in ("sort", "reverse"):
+        kept.pop(name, None)
+    return urlencode([(name, value) for name, values in kept.lists() for value in values])
+
+
+def _currency() -> str:
+    known = business.business()
+    return known.currency if known else "EUR"
+
+
+def _sentences(score: Score | None) -> list[str]:
+    return explain.customer(score_facts(score), currency=_currency()) if score else []
+
+
+def score_facts(score: Score) -> dict[str, Any]:
+    """What insight's sentences need of a score."""
+    names = [field.name for field in Score._meta.concrete_fields if field.name not in ("customer", "cell")]
+    return {name: getattr(score, name) for name in names} | {"abc": score.cell.abc, "stage": score.cell.stage}
+
+
+class _Echo:
+    """A file that hands on what is written to it."""
+
+    def write(self, value: str) -> str:
+        return value
+
+
+def _lines(scores: Iterator[Score], currency: str) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield "\ufeff"  # so that spreadsheets read it as UTF-8
+    yield writer.writerow(
+        ["key", "given_name", "family_name", "class", "stage", "segment", "risk", "branch", "channel", "first_purchase",
+         "last_purchase", "purchases", f"amount_{currency}", f"amount_year_{currency}", "chance_of_purchase",
+         "chance_low", "chance_high", "expected_purchases", f"at_stake_{currency}", f"at_stake_low_{currency}",
+         f"at_stake_high_{currency}", "as_of"]
+    )  # fmt: skip
+    cells = {cell.pk: cell for cell in listing.cells()}
+    for score in scores:
+        cell, who = cells[score.cell_id], score.customer
+        amounts = [
+            money.to_decimal(minor, currency)
+            for minor in (score.amount, score.amount_year, score.at_stake, score.at_stake_low, score.at_stake_high)
+        ]
+        yield writer.writerow(
+            [_plain(who.key), _plain(who.given_name), _plain(who.family_name), cell.abc, cell.stage, cell.segment,
+             cell.risk, _plain(cell.branch), _plain(cell.channel), score.first_on, score.last_on, score.purchases,
+             amounts[0], amounts[1], score.chance_of_purchase, score.chance_low, score.chance_high,
+             score.expected_purchases, *amounts[2:], score.as_of]
+        )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    # A cell that begins like a formula is run by spreadsheets.
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

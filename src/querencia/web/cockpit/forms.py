@@ -1,0 +1,102 @@
+"""The forms of the cockpit. They read; actions decide."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from babel import Locale
+from babel.numbers import get_currency_name
+from django import forms
+from django.conf import settings
+from django.contrib.auth.password_validation import password_validators_help_texts
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from querencia.business.models import Role
+from querencia.common import money
+from querencia.web.templatetags.house import language
+
+REGIONS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+
+
+def currencies() -> list[tuple[str, str]]:
+    names = {code: get_currency_name(code, locale=language()) for code in sorted(money.known_currencies())}
+    return [(code, f"{code} · {name}") for code, name in names.items() if name != code]
+
+
+def time_zones() -> list[tuple[str, str]]:
+    zones = sorted(zone for zone in available_timezones() if zone.split("/")[0] in REGIONS)
+    return [("UTC", "UTC"), *((zone, zone.replace("_", " ")) for zone in zones)]
+
+
+def countries() -> list[tuple[str, str]]:
+    names = {c: n for c, n in Locale.parse(language()).territories.items() if len(c) == 2 and c.isalpha() and c != "ZZ"}
+    return [("", ""), *sorted(names.items(), key=lambda entry: entry[1])]
+
+
+class BusinessForm(forms.Form):
+    name = forms.CharField(label=_("Name of the business"), max_length=120)
+    currency = forms.ChoiceField(label=_("Currency"), choices=currencies)
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), choices=time_zones, help_text=_("Says on which day a purchase was made.")
+    )
+    country = forms.ChoiceField(
+        label=_("Country"),
+        choices=countries,
+        required=False,
+        help_text=_("Phone numbers without a country code are read as of this country."),
+    )
+    language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
+
+
+class OwnerForm(forms.Form):
+    owner_name = forms.CharField(label=_("Your name"), max_length=120)
+    email = forms.EmailField(label=_("Your e-mail"))
+    password = forms.CharField(
+        label=_("A password"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].help_text = " ".join(password_validators_help_texts())
+
+    def clean(self) -> dict[str, str]:
+        cleaned = super().clean() or {}
+        # Two forms on one page: their fields must not share a name.
+        return {"name": cleaned.get("owner_name", ""), "email": cleaned.get("email", ""), **_only(cleaned, "password")}
+
+
+def _only(cleaned: dict[str, Any], name: str) -> dict[str, Any]:
+    return {name: cleaned[name]} if name in cleaned else {}
+
+
+class StaffForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=120)
+    email = forms.EmailField(label=_("E-mail"))
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
+    password = forms.CharField(
+        label=_("First password"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        strip=False,
+        help_text=_("Hand it over in person; they can change it after logging in."),
+    )
+
+
+class StaffChangeForm(forms.Form):
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
+    is_active = forms.BooleanField(label=_("May log in"), required=False)
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label=_("File"),
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,.xls,.ods,.parquet,.jsonl,.gz,.zip"}),
+    )
+    kind = forms.ChoiceField(label=_("What it holds"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["kind"].choices = [  # type: ignore[attr-defined]
+            ("", gettext("Find out by yourself")),
+            ("purchases", gettext("Purchases")),
+            ("customers", gettext("Customers")),
+        ]
