@@ -36,6 +36,7 @@ class Import(models.Model):
     rows_total = models.BigIntegerField(_("rows"), default=0)
     rows_read = models.BigIntegerField(_("read"), default=0)
     rows_new = models.BigIntegerField(_("new"), default=0)
+    rows_changed = models.BigIntegerField(_("changed"), default=0)  # of customers; purchases never change
     rows_unchanged = models.BigIntegerField(_("unchanged"), default=0)
     rows_rejected = models.BigIntegerField(_("rejected"), default=0)
     batches_done = models.PositiveIntegerField(default=0)

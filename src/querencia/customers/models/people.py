@@ -29,7 +29,9 @@ class Customer(models.Model):
         indexes = [models.Index(fields=["family_name", "given_name", "id"], name="customer_by_name")]
         constraints = [
             models.CheckConstraint(condition=~Q(key=""), name="customer_key_not_empty"),
-            models.CheckConstraint(condition=Q(country="") | Q(country__regex=r"^[A-Z]{2}$"), name="customer_country_iso"),
+            models.CheckConstraint(
+                condition=Q(country="") | Q(country__regex=r"^[A-Z]{2}$"), name="customer_country_iso"
+            ),
         ]
 
     def __str__(self) -> str:

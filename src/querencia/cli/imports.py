@@ -1,0 +1,295 @@
+"""`querencia import FILE…`: purchases or customers out of files into the database."""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from querencia.cli import house
+from querencia.cli.faults import Failed, Refused
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from querencia.customers.imports import BusinessFacts, Inspection
+    from querencia.customers.models import Import
+
+DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+STDIN = "-"
+
+
+def command(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE…", help="CSV, TSV, Excel, Parquet or JSON lines, also as gz or zip; - reads standard input."
+        ),
+    ],
+    kind: Annotated[
+        str | None, typer.Option(metavar="purchases|customers", help="What the file holds.", show_default="found out")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="Which column tells what, for example amount=Quantity*UnitPrice; FIELD= leaves one out. Repeat it, or separate by commas.",
+        ),
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="What stands between columns: comma, semicolon, tab, pipe.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="For example utf-8 or windows-1252.")] = None,
+    decimal_comma: Annotated[
+        bool | None,
+        typer.Option("--decimal-comma/--decimal-point", help="How decimals are written.", show_default="found out"),
+    ] = None,
+    date_order: Annotated[str | None, typer.Option(metavar="dmy|mdy|ymd", help="Order of day, month and year.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook.", show_default="the fullest")] = None,
+    currency: Annotated[str | None, typer.Option(help="Currency of the amounts, for example EUR.")] = None,
+    source: Annotated[
+        str, typer.Option(help="Where the file comes from: purchase numbers are unique per source.")
+    ] = "import",
+    max_rejected: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of rejected rows above which nothing is written.")
+    ] = 0.1,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Write rejected rows with their reasons to this CSV file.")
+    ] = None,
+    language: Annotated[str | None, typer.Option(metavar="en|es|pt", help="Language of messages and reasons.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing.")] = False,
+) -> None:
+    """Bring purchases or customers in. The same file twice changes nothing; a broken-off import goes on where it stopped."""
+    house.enter()
+    house.migrate()
+    from django.utils import translation
+
+    given = {
+        "delimiter": DELIMITERS.get(delimiter or "", delimiter),
+        "encoding": encoding,
+        "decimal": None if decimal_comma is None else "," if decimal_comma else ".",
+        "date_order": _one_of("--date-order", date_order, ("dmy", "mdy", "ymd")),
+        "sheet": sheet,
+        "currency": currency.upper() if currency else None,
+    }
+    kind = _one_of("--kind", kind, ("purchases", "customers"))
+    facts, spoken = _business(currency)
+    with translation.override(_one_of("--language", language, ("en", "es", "pt")) or spoken):
+        terms = {
+            "kind": kind,
+            "mapping": _mapping(columns or []),
+            "given": {k: v for k, v in given.items() if v is not None},
+        }
+        looked_at = [(path, _look(path, name, facts, **terms)) for path, name in _paths(files)]
+        _agree(looked_at, yes)
+        results = [_bring_in(path, seen, source, max_rejected) for path, seen in looked_at]
+        if rejects is not None:
+            _write_rejects(results, rejects)
+        _end(results)
+
+
+def _one_of(option: str, value: str | None, known: tuple[str, ...]) -> str | None:
+    if value is not None and value not in known:
+        raise Refused(f"{option} is one of {', '.join(known)}, not {value!r}.")
+    return value
+
+
+def _mapping(given: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in (pair for text in given for pair in text.split(",") if pair.strip()):
+        field, sign, column = pair.partition("=")
+        if not sign:
+            raise Refused(f"--map takes field=column pairs, for example --map amount=Total; {pair!r} is none.")
+        found[field.strip()] = column.strip()
+    return found
+
+
+def _business(currency: str | None) -> "tuple[BusinessFacts, str]":
+    from querencia.business import queries
+    from querencia.customers import imports
+    from querencia.customers.queries.imports import currency_in_use
+
+    business = queries.business()
+    return imports.facts_of(business, currency_in_use() or currency or ""), business.language if business else "en"
+
+
+def _paths(files: list[str]) -> list[tuple[Path, str]]:
+    from querencia.flows import imports
+
+    return [
+        (imports.spool(sys.stdin.buffer), "standard input") if name == STDIN else (Path(name), Path(name).name)
+        for name in files
+    ]
+
+
+def _look(
+    path: Path, name: str, facts: "BusinessFacts", *, kind: str | None, mapping: dict[str, str], given: dict[str, Any]
+) -> "Inspection":
+    """What the file is. What is told replaces what is guessed, field by field. Refuses what cannot be imported."""
+    from querencia.common.time import now
+    from querencia.customers import imports
+
+    at = now()
+    seen = imports.inspect(path, file_name=name, business=facts, at=at, kind=kind, file_format=given)
+    if mapping and seen.columns:
+        if kind is None and not all(field in {known.name for known in imports.fields(seen.kind)} for field in mapping):
+            other = imports.CUSTOMERS if seen.kind == imports.PURCHASES else imports.PURCHASES
+            seen = imports.inspect(path, file_name=name, business=facts, at=at, kind=other, file_format=given)
+        told = {**seen.mapping, **mapping}
+        seen = imports.inspect(
+            path, file_name=name, business=facts, at=at, kind=seen.kind, mapping=told, file_format=given
+        )
+    if not seen.is_ready:
+        raise Refused(f"{name}: {seen.problem}")
+    return seen
+
+
+def _agree(looked_at: "list[tuple[Path, Inspection]]", yes: bool) -> None:
+    """Show how the files are read; ask where somebody is there to answer."""
+    screen = _screen()
+    for _path, seen in looked_at:
+        _describe(screen, seen)
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        from django.utils.translation import gettext as _
+
+        if not typer.confirm(_("Import?"), default=True, err=True):
+            raise typer.Exit(0)
+
+
+def _screen() -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _describe(screen: "Console", seen: "Inspection") -> None:
+    from rich.markup import escape
+
+    from querencia.customers import imports
+
+    labels = {field.name: str(field.label) for field in imports.fields(seen.kind)}
+    form = ", ".join(f"{label}: {value}" for label, value in imports.format_in_words(seen.file_format))
+    screen.print(f"[bold]{escape(seen.file_name)}[/]  {escape(form)}")
+    pairs = [f"{labels[field]} ← {column}" for field, column in seen.mapping.items() if column]
+    screen.print("  " + escape("; ".join(pairs)))
+    for note in seen.notes:
+        screen.print(f"  [yellow]{escape(note)}[/]")
+
+
+def _bring_in(path: Path, seen: "Inspection", source: str, limit: float) -> "Import":
+    from querencia.common.time import now
+    from querencia.customers import actions
+    from querencia.customers.queries import imports as queries
+
+    imported = actions.register_import(
+        path=path,
+        file_name=seen.file_name,
+        kind=seen.kind,
+        mapping={field: column for field, column in seen.mapping.items() if column},
+        file_format=seen.file_format,
+        at=now(),
+        source=source,
+        reject_limit=limit,
+        rows_estimated=seen.rows_estimated,
+        move=seen.file_name == "standard input",
+    )
+    with _progress() as show:
+        try:
+            done = actions.run_import(imported.pk, at=now(), progress=show, language=_active())
+        except actions.AlreadyRunning:
+            raise Failed(f"{seen.file_name} is being imported by another process already.") from None
+    _summarise(done, queries.why(done))
+    return done
+
+
+def _active() -> str:
+    from django.utils import translation
+
+    return translation.get_language() or "en"
+
+
+def _progress() -> AbstractContextManager[Any]:
+    """A bar on a terminal, silence elsewhere."""
+    return _Bar() if sys.stderr.isatty() else nullcontext(None)
+
+
+class _Bar:
+    def __init__(self) -> None:
+        from django.utils.translation import gettext as _
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        self.said = {"checking": _("Reading"), "sorting": _("Sorting"), "writing": _("Writing")}
+        self.bar = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=_screen(),
+        )
+        self.task = self.bar.add_task(self.said["checking"], total=1.0)
+        self.shares = {"checking": (0.0, 0.3), "sorting": (0.3, 0.4), "writing": (0.4, 1.0)}
+
+    def __enter__(self) -> Any:
+        self.bar.start()
+        return self
+
+    def __call__(self, stage: str, share: float) -> None:
+        begin, end = self.shares[stage]
+        self.bar.update(self.task, description=self.said[stage], completed=begin + (end - begin) * share)
+
+    def __exit__(self, *fault: object) -> None:
+        self.bar.stop()
+
+
+def _summarise(done: "Import", why: str) -> None:
+    from django.utils.translation import gettext as _
+    from rich.console import Console
+    from rich.table import Table
+
+    from querencia.customers import imports
+
+    table = Table(box=None, title=done.file_name, title_justify="left", title_style="bold", pad_edge=False)
+    counts = {
+        _("read"): done.rows_read,
+        _("new"): done.rows_new,
+        _("changed"): done.rows_changed,
+        _("unchanged"): done.rows_unchanged,
+        _("rejected"): done.rows_rejected,
+    }
+    if done.kind == imports.PURCHASES:
+        del counts[_("changed")]
+    for name in counts:
+        table.add_column(name, justify="right")
+    table.add_row(*[imports.count(number) for number in counts.values()])
+    screen = Console(highlight=False, soft_wrap=True)
+    screen.print(table)
+    for reason in done.reasons:
+        screen.print("  " + imports.reason_text(reason), markup=False)
+    if why:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(why, markup=False)
+
+
+def _write_rejects(results: "list[Import]", path: Path) -> None:
+    import shutil
+
+    from querencia.customers.queries import imports as queries
+
+    kept = [found for done in results if (found := queries.rejects_path(done)) is not None]
+    if not kept:
+        path.unlink(missing_ok=True)
+        return
+    shutil.copyfile(kept[0], path)
+    for more in kept[1:]:
+        with more.open("rb") as source, path.open("ab") as target:
+            source.readline()
+            shutil.copyfileobj(source, target)
+
+
+def _end(results: "list[Import]") -> None:
+    statuses = {done.status for done in results}
+    if "failed" in statuses:
+        raise typer.Exit(1)
+    if "stopped" in statuses:
+        raise typer.Exit(2)

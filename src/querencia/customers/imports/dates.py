@@ -1,0 +1,235 @@
+"""Dates and moments in the many ways files write them, to seconds since 1970 (UTC) and the day where the business is."""
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+YMD, DMY, MDY = "ymd", "dmy", "mdy"
+ORDERS = (YMD, DMY, MDY)
+TIME = (
+    r"(?:[t ,]+(?<hour>\d{1,2})[:.h](?<minute>\d{2})(?:[:.](?<second>\d{2})(?:[.,]\d+)?)?"
+    r"\s*(?:(?<half>[ap])\.?\s?m\.?)?\s*(?<zone>z|utc|gmt|[-+]\d{2}:?\d{2}|[-+]\d{2})?)?$"
+)
+YEAR_FIRST = r"^(?<a>\d{4})[-/. ](?<b>\d{1,2})[-/. ](?<c>\d{1,2})" + TIME
+YEAR_LAST = r"^(?<a>\d{1,2})[-/. ](?<b>\d{1,2})[-/. ](?<c>\d{4}|\d{2})" + TIME
+COMPACT = r"^(?<a>\d{4})(?<b>\d{2})(?<c>\d{2})(?:t?(?<hour>\d{2})(?<minute>\d{2})(?<second>\d{2})?)?(?<zone>z)?$"
+LOOKS = re.compile(
+    r"^\s*(?:\d{4}[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ](?:\d{4}|\d{2})|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01]))"
+    r"(?:[T ,].*|\d{4,6})?\s*$"
+)
+PARTED = re.compile(r"^\s*(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})")
+MONTHS = (
+    "jan january ene enero janeiro", "feb february febrero fev fevereiro", "mar march marzo março marco",
+    "apr april abr abril", "may mayo mai maio", "jun june junio junho", "jul july julio julho",
+    "aug august ago agosto", "sep sept september septiembre setiembre set setembro", "oct october octubre out outubro",
+    "nov november noviembre novembro", "dec december dic diciembre dez dezembro",
+)  # fmt: skip
+MONTH_NUMBERS = {name: str(number) for number, names in enumerate(MONTHS, 1) for name in names.split()}
+# The longest first, so that "mar" does not eat the beginning of "marzo".
+MONTH_NAMES = sorted(MONTH_NUMBERS, key=len, reverse=True)
+LETTERS = re.compile(rf"(?i)\b(?:{'|'.join(MONTH_NAMES)})\b")
+SERIAL_DAYS = 25_569  # 1970-01-01 in Excel's count
+SERIALS = (10_000, 80_000)  # 1927 to 2119
+EPOCH_SECONDS, EPOCH_MILLISECONDS = r"^1\d{9}$", r"^1\d{12}$"
+SECONDS_A_DAY = 86_400
+FAST = {
+    re.compile(r"\d{4}-\d{2}-\d{2}"): "%Y-%m-%d",
+    re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}"): "%Y-%m-%d %H:%M:%S",
+    re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}"): "%Y-%m-%dT%H:%M:%S",
+    re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}"): "%Y-%m-%d %H:%M",
+    re.compile(r"\d{8}"): "%Y%m%d",
+}
+
+
+def looks_like_date(value: str) -> bool:
+    return bool(LOOKS.match(value)) or bool(LETTERS.search(value) and re.search(r"\b\d{4}\b", value))
+
+
+def order_of(values: Sequence[str]) -> tuple[str, bool]:
+    """The order in which the values write day, month and year, and whether the values themselves show it.
+
+    Only numbers above 12 tell days from months: ``3/4/2024`` alone could be either.
+    """
+    votes = {YMD: 0, DMY: 0, MDY: 0}
+    written = 0
+    for value in values:
+        if LETTERS.search(value):
+            votes[DMY] += 1
+        elif found := PARTED.match(value):
+            written += 1
+            first, second = found.group(1), found.group(2)
+            if len(first) == 4:
+                votes[YMD] += 1
+            elif int(first) > 12:
+                votes[DMY] += 1
+            elif int(second) > 12:
+                votes[MDY] += 1
+    order = max(ORDERS, key=lambda name: votes[name])
+    return order, votes[order] > 0 or not written
+
+
+def assumed_order(language: str, country: str, currency: str) -> str:
+    """The order people write where the business is, for files that do not show theirs."""
+    american = country == "US" or (not country and language == "en" and currency == "USD")
+    return MDY if american else DMY
+
+
+def read(given: pl.Series, *, order: str, zone: str) -> pl.DataFrame:
+    """Columns ``at`` (seconds since 1970-01-01 UTC) and ``day`` (days since then where the business is), row by row.
+
+    Null where the value is no moment. Moments without a zone are the business's own; an hour that the clocks skipped
+    is read as the one after it, one that they repeated as the first.
+    """
+    kind = given.dtype
+    if isinstance(kind, pl.Datetime):
+        if kind.time_zone is None:
+            return _from_naive(given.dt.cast_time_unit("us"), zone)
+        return _from_aware(given.dt.cast_time_unit("us").dt.convert_time_zone("UTC"), zone)
+    if kind == pl.Date:
+        return _from_naive(given.cast(pl.Datetime("us")), zone)
+    text = _as_text(given)
+    quick = _quick(text, zone)
+    return _slow(text, order, zone) if quick is None else quick
+
+
+def _as_text(given: pl.Series) -> pl.Series:
+    if given.dtype.is_float():
+        whole = given.cast(pl.Int64, strict=False)
+        return pl.select(
+            pl.when(given == whole).then(whole.cast(pl.String)).otherwise(given.cast(pl.String))
+        ).to_series()
+    return given if given.dtype == pl.String else given.cast(pl.String, strict=False)
+
+
+def _quick(text: pl.Series, zone: str) -> "pl.DataFrame | None":
+    """Whole batches in one plain notation, the common case, at a third of the price."""
+    first = text.drop_nulls().head(1).to_list()
+    for shape, notation in FAST.items():
+        if first and shape.fullmatch(first[0]) and bool((text.str.len_bytes() == len(first[0])).all()):
+            naive = text.str.to_datetime(notation, strict=False, time_unit="us")
+            if naive.null_count() == text.null_count():
+                return _from_naive(naive, zone)
+    return None
+
+
+def _slow(text: pl.Series, order: str, zone: str) -> pl.DataFrame:
+    text = text.str.strip_chars().str.to_lowercase()
+    named = text.str.contains(r"[a-zç]{3}")
+    if named.any():
+        text = _months_as_numbers(text, named)
+    frame = pl.DataFrame({"text": text})
+    parts = [
+        _parts(frame, YEAR_FIRST, ("a", "b", "c")),
+        _parts(frame, YEAR_LAST, ("c", "a", "b") if order == MDY else ("c", "b", "a")),
+        _parts(frame, COMPACT, ("a", "b", "c")),
+    ]
+    naive = frame.select(pl.coalesce(*(_naive(part) for part in parts)).alias("naive"))["naive"]
+    offset = frame.select(pl.coalesce(*(_offset(part) for part in parts)).alias("offset"))["offset"]
+    numbers = frame.select(_from_number(pl.col("text")).alias("n"), _is_epoch(pl.col("text")).alias("epoch"))
+    naive = pl.select(pl.coalesce(naive, numbers["n"])).to_series()
+    offset = pl.select(pl.when(numbers["epoch"]).then(0).otherwise(offset)).to_series()
+    local = _from_naive(naive, zone)
+    if offset.null_count() == len(offset):
+        return local
+    moved = pl.select((naive - pl.duration(seconds=offset)).dt.replace_time_zone("UTC")).to_series()
+    aware = _from_aware(moved, zone)
+    has_zone = offset.is_not_null()
+    return pl.DataFrame({name: aware[name].zip_with(has_zone, local[name]) for name in ("at", "day")})
+
+
+def _months_as_numbers(text: pl.Series, named: pl.Series) -> pl.Series:
+    """``12 de enero de 2024``, ``12-Jan-24``, ``jan 12, 2024`` as numbers with blanks between."""
+    bare = text.str.replace_all(r"\b(?:de|del|of)\b|(?:st|nd|rd|th)\b", " ").str.replace_all(r"([a-zç])\.", "$1")
+    bare = bare.str.replace(rf"^({'|'.join(MONTH_NAMES)})\b[ .-]*(\d{{1,2}})\b", "$2 $1")
+    bare = bare.str.replace(rf"\b({'|'.join(MONTH_NAMES)})\b", " $1 ")
+    for name in MONTH_NAMES:
+        bare = bare.str.replace(rf" {name} ", f" {MONTH_NUMBERS[name]} ")
+    bare = bare.str.replace(r"^(\d{1,2})[-/. ,]+(\d{1,2})[-/. ,]+(\d{4})\b", "$3-$2-$1")
+    bare = bare.str.replace(r"^(\d{1,2})[-/. ,]+(\d{1,2})[-/. ,]+(\d{2})\b", "20$3-$2-$1").str.strip_chars()
+    # Only where a month was named: the words for day and zone in other values stay untouched.
+    return bare.zip_with(named & (bare != text), text)
+
+
+def _parts(frame: pl.DataFrame, pattern: str, order: tuple[str, str, str]) -> dict[str, pl.Series]:
+    plain = pattern.replace("(?<", "(?P<")
+    fields = frame["text"].str.extract_groups(plain).struct.unnest()
+    year, month, day = (fields[name].cast(pl.Int32, strict=False) for name in order)
+    # Years of two digits: 70 to 99 are of the last century.
+    short = pl.select(
+        pl.when(fields[order[0]].str.len_bytes() == 2).then(pl.when(year >= 70).then(1900).otherwise(2000))
+    )
+    year = year + short.to_series().fill_null(0).cast(pl.Int32)
+    found = {"year": year, "month": month, "day": day}
+    for name in ("hour", "minute", "second"):
+        found[name] = fields[name].cast(pl.Int32, strict=False).fill_null(0) if name in fields.columns else year * 0
+    for name in ("half", "zone"):
+        found[name] = fields[name] if name in fields.columns else pl.Series([None] * len(frame), dtype=pl.String)
+    return found
+
+
+def _naive(parts: dict[str, pl.Series]) -> pl.Expr:
+    lit = {name: pl.lit(part) for name, part in parts.items()}
+    year, month, day = lit["year"], lit["month"], lit["day"]
+    leap = ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
+    length = (
+        pl.when(month == 2)
+        .then(pl.when(leap).then(29).otherwise(28))
+        .when(month.is_in([4, 6, 9, 11]))
+        .then(30)
+        .otherwise(31)
+    )
+    hour = (
+        pl.when(lit["half"] == "p")
+        .then(lit["hour"] % 12 + 12)
+        .when(lit["half"] == "a")
+        .then(lit["hour"] % 12)
+        .otherwise(lit["hour"])
+    )
+    usable = month.is_between(1, 12) & (day >= 1) & (day <= length) & (year >= 1) & (hour < 24) & (lit["minute"] < 60)
+    only = lambda part: pl.when(usable).then(part)  # noqa: E731
+    second = pl.min_horizontal(lit["second"], pl.lit(59))  # a leap second is not worth a rejected row
+    return pl.datetime(only(year), only(month), only(day), only(hour), only(lit["minute"]), only(second))
+
+
+def _offset(parts: dict[str, pl.Series]) -> pl.Expr:
+    """Seconds east of Greenwich, null where no zone is named."""
+    zone = pl.lit(parts["zone"])
+    digits = zone.str.replace_all(":", "")
+    hours = digits.str.slice(1, 2).cast(pl.Int32, strict=False)
+    minutes = digits.str.slice(3, 2).cast(pl.Int32, strict=False).fill_null(0)
+    seconds = hours * 3600 + minutes * 60
+    signed = pl.when(digits.str.starts_with("-")).then(-seconds).otherwise(seconds)
+    return pl.when(zone.is_in(["z", "utc", "gmt"])).then(0).otherwise(signed)
+
+
+def _is_epoch(text: pl.Expr) -> pl.Expr:
+    return text.str.contains(EPOCH_SECONDS) | text.str.contains(EPOCH_MILLISECONDS)
+
+
+def _from_number(text: pl.Expr) -> pl.Expr:
+    """Excel's days since 1899-12-30, and seconds or milliseconds since 1970."""
+    number = text.cast(pl.Float64, strict=False)
+    plain = text.str.contains(r"^\d{5}(\.\d+)?$") & number.is_between(*SERIALS)
+    seconds = (
+        pl.when(plain)
+        .then(((number - SERIAL_DAYS) * SECONDS_A_DAY).round())
+        .when(text.str.contains(EPOCH_SECONDS))
+        .then(number)
+        .when(text.str.contains(EPOCH_MILLISECONDS))
+        .then((number / 1000).floor())
+    )
+    return pl.from_epoch(seconds.cast(pl.Int64, strict=False), time_unit="s").cast(pl.Datetime("us"))
+
+
+def _from_naive(naive: pl.Series, zone: str) -> pl.DataFrame:
+    day = naive.dt.date()
+    here = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    if here.null_count() > naive.null_count():
+        later = naive.dt.offset_by("1h").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        here = pl.select(pl.coalesce(here, later)).to_series()
+    return pl.DataFrame({"at": here.dt.epoch("s"), "day": day.cast(pl.Int32)})
+
+
+def _from_aware(moment: pl.Series, zone: str) -> pl.DataFrame:
+    return pl.DataFrame({"at": moment.dt.epoch("s"), "day": moment.dt.convert_time_zone(zone).dt.date().cast(pl.Int32)})

@@ -1,0 +1,224 @@
+"""How a file is written: found out from a sample, kept with the import, and changeable by whoever knows better."""
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from django.utils.translation import gettext as _
+
+from querencia.customers.imports import dates, opening
+from querencia.customers.imports.problems import Unreadable
+
+CSV, EXCEL, PARQUET, JSONL = "csv", "excel", "parquet", "jsonl"
+DELIMITERS = (",", ";", "\t", "|")
+SAMPLE_BYTES = 256 << 10
+PIECE_BYTES, PIECES = 32 << 10, 16
+PREAMBLE_MAX = 20
+BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# Letters and signs of Spanish, Portuguese and their neighbours: the encoding in which they make sense is the right one.
+AT_HOME = frozenset("áéíóúàèìòùâêîôûãõäëïöüñçÁÉÍÓÚÀÈÌÒÙÂÊÎÔÛÃÕÄËÏÖÜÑÇºª¿¡€£´’“”–·°«»")
+SINGLE_BYTE = ("windows-1252", "iso-8859-1", "cp850", "mac_roman")
+NUMBER_WITH_COMMA = re.compile(r"[-+(]?(?:\d{1,3}(?:\.\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,}))\)?")
+NUMBER_WITH_POINT = re.compile(r"[-+(]?(?:\d{1,3}(?:,\d{3})+\.\d+|\d+\.(?:\d{1,2}|\d{4,}))\)?")
+NUMBER = re.compile(r"[-+(]?[\d.,]*\d[\d.,]*\)?")
+CURRENCY_SIGNS = re.compile(r"^(?:[A-Z]{3}|R\$|US\$|[$€£])\s*|\s*(?:[A-Z]{3}|[$€£])$")
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """Everything that decides how the bytes become rows and the rows values."""
+
+    container: str = CSV
+    compression: str = ""
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    has_header: bool = True
+    skip_rows: int = 0  # lines above the header, such as the title of a report
+    sheet: str = ""
+    decimal: str = "."
+    date_order: str = dates.YMD
+    currency: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: dict[str, Any]) -> Self:
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in given.items() if name in known and value is not None})
+
+    def changed(self, given: dict[str, Any] | None) -> Self:
+        known = {field.name for field in fields(self)}
+        return replace(self, **{k: v for k, v in (given or {}).items() if k in known and v is not None})
+
+
+def container_of(path: Path, given: dict[str, Any]) -> FileFormat:
+    """Container, compression, encoding, delimiter and header, from the file's first bytes and pieces of the rest.
+
+    Raises Unreadable when it is no table.
+    """
+    opening.check_path(path)
+    packing = given.get("compression") or opening.compression(path)
+    with opening.unpacked(path, packing) as (content, _raw):
+        head = opening.read_some(content, SAMPLE_BYTES)
+    if not head.strip():
+        raise Unreadable("empty")
+    if head.startswith(b"PAR1") or head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        if packing:
+            raise Unreadable("packed", kind=packing)
+        return FileFormat(container=PARQUET if head.startswith(b"PAR1") else EXCEL).changed(given)
+    encoding = given.get("encoding") or encoding_of(head, [] if packing else pieces(path))
+    found = FileFormat(container=CSV, compression=packing, encoding=encoding).changed(given)
+    sample = as_text(head, encoding)
+    start = sample.lstrip("\ufeff \t\r\n")[:1]
+    if start == "{":
+        return replace(found, container=JSONL, has_header=False)
+    if start == "[":
+        raise Unreadable("json_array")
+    if "delimiter" not in given or not given["delimiter"]:
+        found = replace(found, delimiter=delimiter_of(sample))
+    rows = parsed(sample, found.delimiter)
+    if "skip_rows" not in given:
+        found = replace(found, skip_rows=preamble_of(rows))
+    if "has_header" not in given or given["has_header"] is None:
+        found = replace(found, has_header=has_header(rows[found.skip_rows :]))
+    return found
+
+
+def pieces(path: Path) -> list[bytes]:
+    """Pieces from all over a large file: letters with accents may first turn up far below the first rows."""
+    size = path.stat().st_size
+    if size <= SAMPLE_BYTES:
+        return []
+    found = []
+    with path.open("rb") as file:
+        for number in range(1, PIECES + 1):
+            file.seek(SAMPLE_BYTES + (size - SAMPLE_BYTES) * number // (PIECES + 1))
+            found.append(file.read(PIECE_BYTES))
+    return found
+
+
+def encoding_of(head: bytes, more: list[bytes]) -> str:
+    """The encoding of a text by its marks, its bytes, and the letters they would make. Raises Unreadable for binary data."""
+    for mark, encoding in BOMS.items():
+        if head.startswith(mark):
+            return encoding
+    if b"\x00" in head:
+        raise Unreadable("binary")
+    control = sum(head.count(bytes([byte])) for byte in range(32) if byte not in (9, 10, 12, 13, 26, 27))
+    if control > len(head) // 100:
+        raise Unreadable("binary")
+    if all(_is_utf8(piece) for piece in [head, *more]):
+        return "utf-8"
+    foreign = bytes(byte for piece in [head, *more] for byte in piece if byte > 127)[:20_000]
+    return max(SINGLE_BYTE, key=lambda name: _at_home(foreign, name))
+
+
+def _is_utf8(piece: bytes) -> bool:
+    # A piece may begin and end in the middle of a letter.
+    trimmed = piece.lstrip(bytes(range(0x80, 0xC0))) if piece[:1] > b"\x7f" else piece
+    try:
+        codecs.getincrementaldecoder("utf-8")("strict").decode(trimmed, final=False)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _at_home(foreign: bytes, encoding: str) -> float:
+    letters = foreign.decode(encoding, errors="replace")
+    # The first of equals wins: windows-1252 is iso-8859-1 with more letters.
+    return round(sum(letter in AT_HOME for letter in letters) / max(len(letters), 1), 3)
+
+
+def as_text(head: bytes, encoding: str) -> str:
+    try:
+        return codecs.getincrementaldecoder(encoding)("strict").decode(head, final=False).removeprefix("\ufeff")
+    except LookupError:
+        raise Unreadable("encoding_unknown", encoding=encoding) from None
+    except UnicodeDecodeError as fault:
+        row = fault.object[: fault.start].count(b"\n") + 1
+        raise Unreadable("encoding", row=row, offset=fault.start, encoding=encoding) from fault
+
+
+def parsed(sample: str, delimiter: str) -> list[list[str]]:
+    """The sample's whole rows; its last one may be cut off and is left out."""
+    text = sample[: sample.rfind("\n") + 1] or sample
+    try:
+        return [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row]
+    except csv.Error:
+        return [line.split(delimiter) for line in text.splitlines() if line]
+
+
+def delimiter_of(sample: str) -> str:
+    """What parts the columns: the sign that gives most rows the same number of them, more than one."""
+
+    def agreement(delimiter: str) -> tuple[float, int]:
+        rows = parsed(sample[:65_536], delimiter)
+        width, count = Counter(len(row) for row in rows).most_common(1)[0] if rows else (1, 0)
+        return (count / len(rows), width) if width > 1 else (0.0, 0)
+
+    return max(DELIMITERS, key=agreement)
+
+
+def preamble_of(rows: list[list[str]]) -> int:
+    """Lines above the table: fewer columns than nearly all rows have."""
+    if not rows:
+        return 0
+    width, count = Counter(len(row) for row in rows).most_common(1)[0]
+    first = next((number for number, row in enumerate(rows) if len(row) == width), 0)
+    return first if width > 1 and 0 < first <= PREAMBLE_MAX and count > len(rows) / 2 else 0
+
+
+def has_header(rows: list[list[str]]) -> bool:
+    """Names are no dates and no numbers, and each stands once."""
+    if not rows:
+        return True
+    first = [cell.strip() for cell in rows[0]]
+    named = [cell for cell in first if cell]
+    if any(dates.looks_like_date(cell) or "@" in cell for cell in named):
+        return False
+    numbers = [cell for cell in named if NUMBER.fullmatch(CURRENCY_SIGNS.sub("", cell))]
+    return not numbers or (len(numbers) < len(named) / 3 and all(len(number) == 4 for number in numbers))
+
+
+def decimal_of(columns: list[list[str]], delimiter: str, language: str) -> str:
+    """Comma or point, by the numbers that can only be read one way."""
+    comma = point = 0
+    for cells in columns:
+        for cell in cells:
+            bare = CURRENCY_SIGNS.sub("", cell.strip())
+            comma += bool(NUMBER_WITH_COMMA.fullmatch(bare))
+            point += bool(NUMBER_WITH_POINT.fullmatch(bare))
+    if comma == point:
+        return "," if delimiter == ";" and language in ("es", "pt") and not point else "."
+    return "," if comma > point else "."
+
+
+def in_words(given: dict[str, Any]) -> list[tuple[str, str]]:
+    """Label and value of each part of a format, for people."""
+    form = FileFormat.from_json(given)
+    containers = {CSV: _("Text with columns"), EXCEL: _("Workbook"), PARQUET: "Parquet", JSONL: _("JSON lines")}
+    marks = {",": _("comma"), ";": _("semicolon"), "\t": _("tabulator"), "|": _("vertical bar")}
+    orders = {
+        dates.YMD: _("year, month, day"),
+        dates.DMY: _("day, month, year"),
+        dates.MDY: _("month, day, year"),
+    }
+    said = [(_("Kind of file"), containers.get(form.container, form.container))]
+    if form.compression:
+        said.append((_("Packed with"), form.compression))
+    if form.container == CSV:
+        said += [(_("Encoding"), form.encoding), (_("Between columns"), marks.get(form.delimiter, form.delimiter))]
+        said.append((_("First row"), _("names of the columns") if form.has_header else _("already data")))
+    if form.container == EXCEL:
+        said.append((_("Sheet"), form.sheet))
+    said += [
+        (_("Decimals after a"), _("comma") if form.decimal == "," else _("point")),
+        (_("Order of dates"), orders.get(form.date_order, form.date_order)),
+    ]
+    return [*said, (_("Currency"), form.currency)] if form.currency else said

@@ -1,0 +1,196 @@
+"""A run of an import from where it stands to its end: pass one if it is not done, pass two from the next batch on."""
+
+import errno
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+from django.db import DatabaseError, transaction
+from django.utils import translation
+
+from querencia.business.queries import business as the_business
+from querencia.customers.imports import bulk, mapping, people, purchases, reasons, vocabulary
+from querencia.customers.imports.checks import BusinessFacts, Terms
+from querencia.customers.imports.folder import Folder, RejectsFile
+from querencia.customers.imports.formats import FileFormat
+from querencia.customers.imports.inspection import check_currency, sampled
+from querencia.customers.imports.problems import Unreadable
+from querencia.customers.imports.purchases import Stamp, Written
+from querencia.customers.imports.reasons import Tally
+from querencia.customers.imports.staging import Progress, Staged, stage
+from querencia.customers.models import Import, Purchase
+
+TEMPORARY = (
+    "staged_purchases", "staged_lines", "staged_buyers", "staged_people", "staged_identifiers", "staged_points",
+    "staged_consents", "staged_keys", "staged_terms",
+)  # fmt: skip
+Status = Import.Status
+
+
+def facts_of(imported: Import) -> BusinessFacts:
+    """What the business adds; before it is set up, the currency of what is there, else the one that the import names."""
+    business = the_business()
+    if business is None:
+        stored = Purchase.objects.order_by("pk").values_list("currency", flat=True).first()
+        return BusinessFacts(currency=stored or str(imported.file_format.get("currency") or "").upper())
+    return BusinessFacts(business.currency, business.time_zone, business.language, business.country)
+
+
+def run(imported: Import, *, at: datetime, progress: Progress, language: str) -> Import:
+    """Call with the import's folder claimed. Problems that people can mend end in a status, not in an exception."""
+    folder = Folder.of(imported.pk)
+    try:
+        with translation.override(language):
+            _passes(imported, folder, at, progress)
+    except Unreadable as fault:
+        _fail(imported, fault.code, fault.facts, at)
+    except OSError as fault:
+        full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+        _fail(imported, "disk_full" if full else "disk", {"message": str(fault)}, at)
+    except DatabaseError as fault:
+        message = (str(fault).strip().splitlines() or [type(fault).__name__])[0]
+        _fail(imported, "disk_full" if "full" in message else "database", {"message": message}, at)
+    except Exception as fault:
+        _fail(imported, "unexpected", {"message": f"{type(fault).__name__}: {fault}"[:500]}, at)
+        raise
+    return imported
+
+
+def _passes(imported: Import, folder: Folder, at: datetime, progress: Progress) -> None:
+    terms = _terms(imported, folder)
+    found = folder.read_checked()
+    if found is None:
+        _begin(imported, at)
+        staged = stage(folder, imported.kind, terms, progress, read=lambda so_far: _tell(imported, so_far))
+    else:
+        staged = Staged.from_json(found)
+    if not _may_be_written(imported, staged, at):
+        return
+    _write(imported, folder, terms, staged, progress)
+    folder.join_rejects()
+    imported.status, imported.finished_at, imported.error = Status.DONE, at, ""
+    imported.save(update_fields=["status", "finished_at", "error"])
+    folder.sweep(keep_file=False)
+
+
+def _terms(imported: Import, folder: Folder) -> Terms:
+    if not folder.file.exists():
+        raise Unreadable("gone")
+    form = FileFormat.from_json(imported.file_format)
+    business = facts_of(imported)
+    check_currency(imported.kind, form, business)
+    columns = sampled(folder.file, imported.file_format).columns
+    # The future begins a day after the file was handed over, however often it is started again.
+    return Terms(mapping.resolve(imported.kind, imported.mapping, columns), form, business, imported.created_at)
+
+
+def _begin(imported: Import, at: datetime) -> None:
+    imported.status, imported.error, imported.batches_done = Status.CHECKING, "", 0
+    imported.started_at = imported.started_at or at
+    imported.rows_read = imported.rows_new = imported.rows_changed = imported.rows_unchanged = (
+        imported.rows_rejected
+    ) = 0
+    imported.reasons = []
+    imported.save()
+
+
+def _tell(imported: Import, staged: Staged) -> None:
+    imported.rows_read, imported.rows_rejected = staged.rows_read, staged.tally.rejected
+    imported.save(update_fields=["rows_read", "rows_rejected"])
+
+
+def _may_be_written(imported: Import, staged: Staged, at: datetime) -> bool:
+    rejected, read = staged.tally.rejected, staged.rows_read
+    if imported.batches_done == 0:
+        imported.rows_total = imported.rows_read = read
+        imported.rows_rejected, imported.reasons = rejected, staged.tally.as_json()
+    if imported.batches_done == 0 and (staged.batches == 0 or rejected > imported.reject_limit * read):
+        imported.status, imported.finished_at = Status.STOPPED, at
+        facts = {"rejected": rejected, "read": read, "limit": imported.reject_limit}
+        code = "rejects" if staged.batches else "nothing_left"
+        imported.error = json.dumps({"code": code, "facts": facts})
+        imported.save()
+        return False
+    imported.status, imported.error = Status.WRITING, ""
+    imported.save()
+    return True
+
+
+def _write(imported: Import, folder: Folder, terms: Terms, staged: Staged, progress: Progress) -> None:
+    writer: Callable[[pl.DataFrame, pl.DataFrame | None, Stamp], Written]
+    writer = people.write if imported.kind == vocabulary.CUSTOMERS else purchases.write
+    stamp = _stamp(imported, terms)
+    rows = pq.ParquetFile(folder.staged)
+    lines = pq.ParquetFile(folder.lines) if folder.lines.exists() else None
+    for number in range(imported.batches_done, staged.batches):
+        part = pl.DataFrame(pl.from_arrow(rows.read_row_group(number)))
+        its_lines = pl.DataFrame(pl.from_arrow(lines.read_row_group(number))) if lines else None
+        with transaction.atomic():
+            written = writer(part, its_lines, stamp)
+            if not written.rejects.is_empty():
+                with RejectsFile(folder.rejects_of(number), with_header=False) as file:
+                    file.add(written.rejects)
+            _count(imported, number, written)
+        progress("writing", (number + 1) / staged.batches)
+    bulk.drop(*TEMPORARY)
+
+
+def _stamp(imported: Import, terms: Terms) -> Stamp:
+    key = terms.resolved.get("key", "")
+    return Stamp(
+        source=imported.source,
+        currency=terms.business.currency,
+        recorded_at=int((imported.started_at or imported.created_at).timestamp()),
+        key_column=key if isinstance(key, str) else key.text,
+        evidence=imported.file_name,
+    )
+
+
+def _count(imported: Import, number: int, written: Written) -> None:
+    tally = Tally.of(imported.reasons)
+    tally.add(written.rejects)
+    imported.reasons = tally.as_json()
+    imported.rows_new += written.new
+    imported.rows_changed += written.changed
+    imported.rows_unchanged += written.unchanged
+    imported.rows_rejected += written.rejected
+    imported.batches_done = number + 1
+    imported.save(
+        update_fields=["reasons", "rows_new", "rows_changed", "rows_unchanged", "rows_rejected", "batches_done"]
+    )
+
+
+def _fail(imported: Import, code: str, facts: dict[str, Any], at: datetime) -> None:
+    kept = {name: value if isinstance(value, int | float) else str(value) for name, value in facts.items()}
+    # What a broken transaction counted is not so: the row tells how far it really came.
+    imported.refresh_from_db()
+    imported.status, imported.finished_at = Status.FAILED, at
+    imported.error = json.dumps({"code": code, "facts": kept})
+    imported.save(update_fields=["status", "finished_at", "error"])
+
+
+def why(imported: Import) -> str:
+    """Why it stopped or failed, in the active language."""
+    from querencia.customers.imports.problems import sentence
+
+    try:
+        found = json.loads(imported.error) if imported.error else {}
+    except ValueError:
+        return imported.error
+    if not found:
+        return ""
+    facts = dict(found["facts"])
+    if found["code"] in ("rejects", "nothing_left"):
+        read, rejected = facts["read"], facts["rejected"]
+        facts |= {"read": reasons.count(read), "rejected": reasons.count(rejected)}
+        facts |= {"share": _percent(rejected / max(read, 1)), "limit": _percent(facts["limit"])}
+    return sentence(found["code"], facts)
+
+
+def _percent(share: float) -> str:
+    from django.utils.formats import number_format
+
+    return f"{number_format(round(share * 100, 1))} %"

@@ -1,0 +1,141 @@
+"""A file was handed over: it is kept, looked at, confirmed by somebody, and read in the background."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from querencia.business.models import Staff
+from querencia.business.queries import business
+from querencia.customers import actions, imports
+from querencia.customers.imports import Inspection
+from querencia.customers.models import Import
+from querencia.customers.queries import imports as queries
+from querencia.measures import actions as measuring
+from querencia.measures.models import Run
+
+CHUNK = 1 << 20
+
+
+def hand_over(
+    *, file: Any, file_name: str, at: datetime, kind: str | None = None, started_by: Staff | None = None
+) -> Import:
+    """Keep a file (an upload, an open file or a path) and note what it seems to be. Nothing is written of it yet."""
+    imported = actions.receive_file(path=spool(file), file_name=file_name, at=at, started_by=started_by)
+    seen = look_at(imported, at=at, kind=kind)
+    return actions.describe_import(
+        imported=imported,
+        kind=seen.kind,
+        mapping=seen.mapping,
+        file_format=seen.file_format,
+        rows_estimated=seen.rows_estimated,
+    )
+
+
+def spool(file: Any) -> Path:
+    """A copy in our own folder, on the same disk as where it will be kept, without holding the file in memory."""
+    folder = Path(settings.IMPORTS_FOLDER)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"incoming-{secrets.token_hex(8)}"
+    try:
+        with path.open("wb") as out:
+            for chunk in _chunks(file):
+                out.write(chunk)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _chunks(file: Any) -> Iterator[bytes]:
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            yield from _chunks(opened)
+    elif hasattr(file, "chunks"):
+        yield from file.chunks()
+    else:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def look_at(
+    imported: Import,
+    *,
+    at: datetime,
+    kind: str | None = None,
+    mapping: dict[str, str] | None = None,
+    file_format: dict[str, Any] | None = None,
+) -> Inspection:
+    """How the file is, or would be, read. Writes nothing."""
+    return imports.inspect(
+        queries.file_path(imported),
+        file_name=imported.file_name,
+        business=imports.facts_of(business()),
+        at=at,
+        kind=kind or (imported.kind if mapping is not None else None),
+        mapping=mapping,
+        file_format=file_format,
+    )
+
+
+def confirm(
+    imported: Import,
+    *,
+    mapping: dict[str, str],
+    file_format: dict[str, Any],
+    at: datetime,
+    kind: str | None = None,
+    reject_limit: float = 0.1,
+    source: str = "import",
+) -> Import:
+    """Have the file read so, in the background. Raises ValidationError when it cannot be read so.
+
+    A file that stopped because of its rejects goes on from there when more of them are allowed.
+    """
+    seen = look_at(imported, at=at, kind=kind or imported.kind, mapping=mapping, file_format=file_format)
+    if not seen.is_ready:
+        raise ValidationError(seen.problem)
+    queued = actions.queue_import(
+        imported=imported,
+        kind=seen.kind,
+        mapping={field: column for field, column in seen.mapping.items() if column},
+        file_format=seen.file_format,
+        source=source,
+        reject_limit=reject_limit,
+    )
+    _wake(queued)
+    return queued
+
+
+def again(imported: Import, *, at: datetime) -> Import:
+    """Go on with one that failed or was cut off."""
+    queued = actions.requeue_import(imported=imported)
+    _wake(queued)
+    return queued
+
+
+def discard(imported: Import) -> None:
+    """Forget a file of which nothing was written."""
+    actions.discard_import(imported=imported)
+
+
+def carry_out(import_id: Any, *, at: datetime) -> Import | None:
+    """What the worker does with it; then the business is measured anew if there is news. None: somebody else is at it."""
+    try:
+        done = actions.run_import(import_id, at=at)
+    except (actions.AlreadyRunning, Import.DoesNotExist):
+        return None
+    if done.status == Import.Status.DONE and done.rows_new:
+        measuring.request_run(trigger=Run.Trigger.IMPORT, at=at)
+    return done
+
+
+def _wake(imported: Import) -> None:
+    # The row is what counts: a message that is lost costs a minute, never an import.
+    from querencia.flows import tasks
+
+    tasks.run_import(str(imported.pk))

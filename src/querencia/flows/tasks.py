@@ -1,0 +1,24 @@
+"""What the worker does for the moments in this room. Rows of ours say what is to be done; the queue only wakes it."""
+
+from huey import crontab
+from huey.contrib.djhuey import db_periodic_task, db_task
+
+from querencia.common.time import now
+from querencia.customers.queries import imports as queries
+from querencia.flows import imports
+from querencia.measures import tasks as measuring
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def run_import(import_id: str) -> None:
+    """Run an import from where it stands; harmless when somebody else has done it or is at it."""
+    done = imports.carry_out(import_id, at=now())
+    if done is not None and done.rows_new:
+        measuring.measure()
+
+
+@db_periodic_task(crontab())  # type: ignore[untyped-decorator]
+def attend_imports() -> None:
+    """Every minute, and once at start: go on with imports that wait or whose process died."""
+    for imported in queries.waiting():
+        run_import(str(imported.pk))
