@@ -98,6 +98,8 @@ def call_reason(code: str, facts: Mapping[str, Any]) -> str:
     """Why to call somebody now. Raises KeyError for a reason that is not known."""
     silent = days(facts["silent_days"])
     if code == "one_purchase_then_silence":
+        if facts.get("limit_days") is None:
+            return silence(facts)
         told = {"silent": silent, "limit": days(facts["limit_days"])}
         return _("Bought once, %(silent)s ago; who comes back does so within %(limit)s.") % told
     if code == "dropped_frequency":
@@ -111,6 +113,13 @@ def call_reason(code: str, facts: Mapping[str, Any]) -> str:
     if code == "left_recently":
         return _("Bought every %(rhythm)s; silent for %(silent)s, which by that rhythm is leaving.") % told
     raise KeyError(code)
+
+
+def silence(facts: Mapping[str, Any]) -> str:
+    """Why a silent customer is worth a call: by their rhythm where it is known."""
+    if facts.get("rhythm_days") is None:
+        return _("Bought once, %(silent)s ago.") % {"silent": days(facts["silent_days"])}
+    return rhythm(facts["rhythm_days"], facts["silent_days"])
 
 
 def model(name: str, *, beats_simple_by: float | None, simple: str | None) -> str:
