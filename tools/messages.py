@@ -31,7 +31,7 @@ KEYWORDS = {
 # Babel's extractor and Django's template reader speak the same language once a template is turned into calls.
 CATALOGS = {
     "django": (SOURCE, [("insight/**", "ignore"), ("**.py", "python"), ("**.html", "messages:extract_template")]),
-    "insight": (SOURCE / "insight", [("**.py", "python"), ("**.html", "jinja2")]),
+    "insight": (SOURCE / "insight", [("**.py", "python"), ("**.html", "messages:extract_jinja")]),
 }
 
 
@@ -62,7 +62,7 @@ def collected(domain: str) -> Catalog:
 
 
 def _import_path(how: str):
-    return {"messages:extract_template": extract_template, "jinja2": extract_jinja}.get(how, how)
+    return {"messages:extract_template": extract_template, "messages:extract_jinja": extract_jinja}.get(how, how)
 
 
 def path_of(domain: str, language: str) -> Path:

@@ -13,6 +13,7 @@ class Failed(Exception):
 
 def explain(fault: Exception) -> tuple[str, int]:
     """A sentence and an exit code for whatever a command raised."""
+    import psycopg
     from django.core.exceptions import ImproperlyConfigured, ValidationError
     from django.core.management.base import CommandError
     from django.db import OperationalError, ProgrammingError
@@ -32,7 +33,7 @@ def explain(fault: Exception) -> tuple[str, int]:
             answer = str(fault), 1
         case ImproperlyConfigured():
             answer = f"The settings are wrong: {fault}", 2
-        case OperationalError() | ProgrammingError():
+        case OperationalError() | ProgrammingError() | psycopg.Error():
             answer = _database(str(fault).strip()), 1
         case _:
             first = (str(fault).strip().splitlines() or [""])[0]

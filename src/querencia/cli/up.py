@@ -27,13 +27,14 @@ def command(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve pages.")] = 2,
 ) -> None:
     """Serve the pages and do the background work, in one command. Ctrl+C stops both."""
-    _need_free(host, port)
+    held = _take(host, port)
     os.environ.setdefault("QUERENCIA_URL", f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{port}")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
     house.enter()
     house.migrate()
     _say_where()
-    serve(host=host, port=port, workers=workers)
+    with held:
+        serve(host=host, port=port, workers=workers)
 
 
 def serve(*, host: str, port: int, workers: int) -> None:
@@ -51,22 +52,42 @@ def serve(*, host: str, port: int, workers: int) -> None:
     typer.echo("Stopped.")
 
 
-def _need_free(host: str, port: int) -> None:
+def _take(host: str, port: int) -> socket.socket:
+    """The port, held for the web server that will share it: nobody else can take it while that one starts."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    held = socket.socket(family)
+    try:
+        with socket.socket(family) as probe:
+            # Forgets connections that are over, but not whoever holds the port now.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-        except OSError as fault:
-            raise Refused(
-                f"Port {port} of {host} cannot be used ({fault.strerror}). "
-                f"Choose another: querencia up --port {port + 1}"
-            ) from None
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((host, port))
+    except OSError as fault:
+        held.close()
+        reason = fault.strerror or str(fault)
+        raise Refused(
+            f"Port {port} of {host} cannot be used ({reason}). "
+            f"Choose another: querencia up --port {min(port + 1, 65535)}"
+        ) from None
+    return held
 
 
 def _web(host: str, port: int, workers: int) -> list[str]:
     return [
-        *[sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)],
+        *[
+            sys.executable,
+            "-W",
+            "ignore:No directory at",
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--host",
+            host,
+            "--port",
+            str(port),
+        ],
         *["--workers", str(workers), "--blocking-threads", "4", "--workers-kill-timeout", "5"],
         *["--respawn-failed-workers", "--log-level", "warning", "querencia.config.wsgi:application"],
     ]

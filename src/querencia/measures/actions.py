@@ -57,12 +57,14 @@ def run(
     trigger: str = Run.Trigger.COMMAND,
     as_of: date | None = None,
     at: datetime,
+    anew: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Do a run now, in this process: the queued one with ``run_id``, else a new one. Returns it, done or failed.
 
     ``as_of``: the day up to which facts count; by default yesterday where the business is, or the last day with a
-    purchase when the log ends before. ``progress`` hears a step of STEPS and the share of it that is done.
+    purchase when the log ends before. ``anew`` copies all purchases again. ``progress`` hears a step of STEPS and the
+    share of it that is done.
     Raises AnotherRun when one is at work. Running twice for one day replaces that day's measure.
     """
     with lock.alone() as is_alone:
@@ -71,7 +73,7 @@ def run(
         _settle(at)
         work = _Work(_start(run_id, trigger, as_of or queries.yesterday(at), at), at, progress or _silent)
         try:
-            work.do(fixed=as_of)
+            work.do(is_fixed=as_of is not None, anew=anew)
         except Exception as fault:
             logger.exception("Run %s failed", work.run.pk)
             work.fail(reasons.of(fault))
@@ -116,9 +118,11 @@ class _Work:
         self.begun = self.step_begun = time.perf_counter()
         self.durations: dict[str, float] = {}
 
-    def do(self, *, fixed: date | None) -> None:
+    def do(self, *, is_fixed: bool, anew: bool) -> None:
         self.progress("copy", 0.0)
-        copy, _ = columns.refresh(settings.COLUMNS_FOLDER, progress=lambda share: self.progress("copy", share))
+        copy, _ = columns.refresh(
+            settings.COLUMNS_FOLDER, rebuild=anew, progress=lambda share: self.progress("copy", share)
+        )
         with engine.connect(settings.COLUMNS_FOLDER) as desk:
             known = business.business()
             facts = scoring.load(
@@ -126,7 +130,7 @@ class _Work:
                 copy.relation(desk),
                 currency=known.currency if known else "",
                 upto=day_number(self.run.as_of),
-                is_fixed=fixed is not None,
+                is_fixed=is_fixed,
             )
             self.run.as_of = day_of(facts.as_of)
             self._end("copy", customers=facts.customers, purchases=facts.purchases, as_of=self.run.as_of)

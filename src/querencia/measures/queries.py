@@ -58,6 +58,11 @@ def latest_measure() -> Measure | None:
     return Measure.objects.order_by("-day").first()
 
 
+def measure_of(run: Run) -> Measure | None:
+    """The day that a run measured."""
+    return Measure.objects.filter(day=run.as_of).first()
+
+
 def measure_before(measure: Measure, days: int = 30) -> Measure | None:
     """The newest measure that is at least so many days older: what a figure is compared with."""
     return Measure.objects.filter(day__lte=measure.day - timedelta(days=days)).order_by("-day").first()
