@@ -35,7 +35,8 @@ def command(
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN",
-            help="Which column tells what, for example amount=Quantity*UnitPrice; FIELD= leaves one out. Repeat it, or separate by commas.",
+            help="Which column tells what, for example amount=Quantity*UnitPrice; FIELD= leaves one out. "
+            "Repeat it, or separate by commas.",
         ),
     ] = None,
     delimiter: Annotated[
@@ -61,7 +62,7 @@ def command(
     language: Annotated[str | None, typer.Option(metavar="en|es|pt", help="Language of messages and reasons.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing.")] = False,
 ) -> None:
-    """Bring purchases or customers in. The same file twice changes nothing; a broken-off import goes on where it stopped."""
+    """Bring purchases or customers in. The same file twice changes nothing; a broken import goes on where it stopped."""
     house.enter()
     house.migrate()
     from django.utils import translation
@@ -77,12 +78,10 @@ def command(
     kind = _one_of("--kind", kind, ("purchases", "customers"))
     facts, spoken = _business(currency)
     with translation.override(_one_of("--language", language, ("en", "es", "pt")) or spoken):
-        terms = {
-            "kind": kind,
-            "mapping": _mapping(columns or []),
-            "given": {k: v for k, v in given.items() if v is not None},
-        }
-        looked_at = [(path, _look(path, name, facts, **terms)) for path, name in _paths(files)]
+        mapping, told = _mapping(columns or []), {k: v for k, v in given.items() if v is not None}
+        looked_at = [
+            (path, _look(path, name, facts, kind=kind, mapping=mapping, given=told)) for path, name in _paths(files)
+        ]
         _agree(looked_at, yes)
         results = [_bring_in(path, seen, source, max_rejected) for path, seen in looked_at]
         if rejects is not None:

@@ -95,7 +95,7 @@ def queue_import(
     source: str = "import",
     reject_limit: float = 0.1,
 ) -> Import:
-    """Make a received file ready to be run. What was checked already is checked anew only if it is to be read otherwise."""
+    """Make a received file ready to be run. What was checked is checked anew only if it is to be read otherwise."""
     folder = Folder.of(imported.pk)
     fingerprint = fingerprint_of(folder.file, kind, mapping, file_format, source)
     if fingerprint != imported.fingerprint:

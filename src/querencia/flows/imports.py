@@ -124,7 +124,7 @@ def discard(imported: Import) -> None:
 
 
 def carry_out(import_id: Any, *, at: datetime) -> Import | None:
-    """What the worker does with it; then the business is measured anew if there is news. None: somebody else is at it."""
+    """What the worker does; then the business is measured anew if there is news. None: somebody else is at it."""
     try:
         done = actions.run_import(import_id, at=at)
     except (actions.AlreadyRunning, Import.DoesNotExist):

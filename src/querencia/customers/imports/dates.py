@@ -1,4 +1,4 @@
-"""Dates and moments in the many ways files write them, to seconds since 1970 (UTC) and the day where the business is."""
+"""Dates and moments in the many ways files write them: seconds since 1970 (UTC), and the day where the business is."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ YEAR_FIRST = r"^(?<a>\d{4})[-/. ](?<b>\d{1,2})[-/. ](?<c>\d{1,2})" + TIME
 YEAR_LAST = r"^(?<a>\d{1,2})[-/. ](?<b>\d{1,2})[-/. ](?<c>\d{4}|\d{2})" + TIME
 COMPACT = r"^(?<a>\d{4})(?<b>\d{2})(?<c>\d{2})(?:t?(?<hour>\d{2})(?<minute>\d{2})(?<second>\d{2})?)?(?<zone>z)?$"
 LOOKS = re.compile(
-    r"^\s*(?:\d{4}[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ](?:\d{4}|\d{2})|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01]))"
+    r"^\s*(?:\d{4}[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ](?:\d{4}|\d{2})"
+    r"|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01]))"
     r"(?:[T ,].*|\d{4,6})?\s*$"
 )
 PARTED = re.compile(r"^\s*(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})")
@@ -132,7 +133,7 @@ def _slow(text: pl.Series, order: str, zone: str) -> pl.DataFrame:
     local = _from_naive(naive, zone)
     if offset.null_count() == len(offset):
         return local
-    moved = pl.select((naive - pl.duration(seconds=offset)).dt.replace_time_zone("UTC")).to_series()
+    moved = pl.select((pl.lit(naive) - pl.duration(seconds=pl.lit(offset))).dt.replace_time_zone("UTC")).to_series()
     aware = _from_aware(moved, zone)
     has_zone = offset.is_not_null()
     return pl.DataFrame({name: aware[name].zip_with(has_zone, local[name]) for name in ("at", "day")})
@@ -187,9 +188,9 @@ def _naive(parts: dict[str, pl.Series]) -> pl.Expr:
         .otherwise(lit["hour"])
     )
     usable = month.is_between(1, 12) & (day >= 1) & (day <= length) & (year >= 1) & (hour < 24) & (lit["minute"] < 60)
-    only = lambda part: pl.when(usable).then(part)  # noqa: E731
     second = pl.min_horizontal(lit["second"], pl.lit(59))  # a leap second is not worth a rejected row
-    return pl.datetime(only(year), only(month), only(day), only(hour), only(lit["minute"]), only(second))
+    usable_parts = (pl.when(usable).then(part) for part in (year, month, day, hour, lit["minute"], second))
+    return pl.datetime(*usable_parts)
 
 
 def _offset(parts: dict[str, pl.Series]) -> pl.Expr:

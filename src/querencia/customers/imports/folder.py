@@ -101,7 +101,7 @@ class Folder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def join_rejects(self) -> None:
-        """Rejects of the second pass, kept by batch so that a batch done twice is there once, behind those of the first."""
+        """Rejects of the second pass, kept by batch so that a batch done twice is there once, behind the first's."""
         parts = sorted(self.path.glob("rejects-*.csv"))
         if not parts:
             return

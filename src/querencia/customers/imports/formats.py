@@ -104,7 +104,7 @@ def pieces(path: Path) -> list[bytes]:
 
 
 def encoding_of(head: bytes, more: list[bytes]) -> str:
-    """The encoding of a text by its marks, its bytes, and the letters they would make. Raises Unreadable for binary data."""
+    """The encoding of a text by its marks, its bytes, and the letters they would make. Raises Unreadable for none."""
     for mark, encoding in BOMS.items():
         if head.startswith(mark):
             return encoding

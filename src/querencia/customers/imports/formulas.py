@@ -1,7 +1,7 @@
 """Formulas that make one number out of columns: ``Quantity*UnitPrice``, ``(`Unit price` - Discount) * 1.21``.
 
-Columns, numbers, ``+ - * /`` and brackets; names with blanks stand in backticks. Reckoned in scaled integers: a sum or a
-product of decimals is exact, a quotient to twelve decimals.
+Columns, numbers, ``+ - * /`` and brackets; names with blanks stand in backticks. Reckoned in scaled integers: a sum or
+a product of decimals is exact, a quotient to twelve decimals.
 """
 
 import re

@@ -245,11 +245,13 @@ def _ambiguous(order: str, written: list[str]) -> str:
     example = next((value for value in written if dates.PARTED.match(value)), written[0])
     if order == dates.MDY:
         said = _(
-            "Dates such as %(example)s could be read in two ways; they were read as month/day/year. Change it if that is wrong."
+            "Dates such as %(example)s could be read in two ways; they were read as month/day/year. "
+            "Change it if that is wrong."
         )
     else:
         said = _(
-            "Dates such as %(example)s could be read in two ways; they were read as day/month/year. Change it if that is wrong."
+            "Dates such as %(example)s could be read in two ways; they were read as day/month/year. "
+            "Change it if that is wrong."
         )
     return said % {"example": example}
 

@@ -1,7 +1,7 @@
 """Which column tells what: guessed from headers in three languages and from what the columns hold, or as told."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from querencia.customers import names
@@ -33,9 +33,9 @@ class Known:
             return DATE
         return NUMERIC if self.share(_is_number) >= 0.8 else TEXT
 
-    def share(self, test: object) -> float:
+    def share(self, test: Callable[[str], object]) -> float:
         part = self.values[:500]
-        return sum(bool(test(value)) for value in part) / len(part) if part else 0.0  # type: ignore[operator]
+        return sum(bool(test(value)) for value in part) / len(part) if part else 0.0
 
     @property
     def repeats(self) -> bool:
@@ -63,7 +63,7 @@ def guess(kind: str, columns: Sequence[Known]) -> dict[str, str]:
         reverse=True,
     )
     found: dict[str, str] = {}
-    for _score_, _place, field, column in scored:
+    for *_rank, field, column in scored:
         if field not in found and column not in found.values():
             found[field] = column
     known = {column.name: column for column in columns}
@@ -132,7 +132,7 @@ def _complete_purchases(found: dict[str, str], known: dict[str, Known]) -> None:
 
 def _by_contents(found: dict[str, str], known: dict[str, Known]) -> None:
     free = [column for column in known.values() if column.name not in found.values()]
-    tests = {
+    tests: dict[str, Callable[[Known], bool]] = {
         "at": lambda c: c.kind == DATE,
         "amount": lambda c: c.kind == NUMERIC and c.share(lambda v: re.search(r"[.,]\d{1,2}\D*$", v)) > 0.3,
         "customer_key": lambda c: c.kind in (TEXT, NUMERIC) and c.repeats and c.share(lambda v: " " not in v) > 0.9,

@@ -30,7 +30,7 @@ def check_path(path: Path) -> None:
 
 
 def compression(path: Path) -> str:
-    """``gzip``, ``zip`` or none; workbooks are zip files too, but none to unpack. Raises Unreadable for other packers."""
+    """``gzip``, ``zip`` or none; workbooks are zip files too, but none to unpack. Raises Unreadable for the rest."""
     with path.open("rb") as file:
         head = file.read(8)
     for magic, kind in PACKED.items():

@@ -1,6 +1,6 @@
 # ruff: noqa: S608  (the statements are put together from names of our own)
-"""A batch of staged people into the database. A customer is no fact: what the file says replaces what was known, what it
-leaves blank stays. Consents are facts: a refusal is kept against any file that says otherwise."""
+"""A batch of staged people into the database. A customer is no fact: what the file says replaces what was known, what
+it leaves blank stays. Consents are facts: a refusal is kept against any file that says otherwise."""
 
 import polars as pl
 from django.db import connection
@@ -120,8 +120,8 @@ def _reach(known: pl.DataFrame) -> tuple[set[str], pl.DataFrame]:
     joined = f"staged_points s JOIN {CUSTOMER} c ON c.key = s.key"
     bulk.insert(ContactPoint, {"customer": "c.id", "kind": "s.kind", "value": "s.value"}, f"{joined} WHERE true")
     added = bulk.rows(
-        f"SELECT c.key FROM {joined} JOIN {CONTACT} p ON p.customer_id = c.id AND p.kind = s.kind AND p.value = s.value "
-        f"WHERE p.id > {before}"
+        f"SELECT c.key FROM {joined} JOIN {CONTACT} p "
+        f"ON p.customer_id = c.id AND p.kind = s.kind AND p.value = s.value WHERE p.id > {before}"
     )
     return {str(row[0]) for row in added}, reasons.nothing()
 

@@ -13,7 +13,10 @@ from querencia.customers import names
 from querencia.customers.imports import dates, values, vocabulary
 from querencia.customers.imports.checks import KEY_LENGTH_MAX, Sieve, Source
 
-PLAIN_EMAIL = r"^[a-z0-9](?:[a-z0-9._%+-]*[a-z0-9_%+-])?@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\.[a-z]{2,24}$"
+PLAIN_EMAIL = (
+    r"^[a-z0-9](?:[a-z0-9._%+-]*[a-z0-9_%+-])?"
+    r"@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\.[a-z]{2,24}$"
+)
 EMAIL_LENGTH_MAX = 254
 LENGTHS = {"given_name": 120, "family_name": 160, "city": 120, "branch": 80}
 YES = (
@@ -54,9 +57,9 @@ OLDEST_DAY = -43_830  # 1850-01-01
 
 
 def typed(source: Source, sieve: Sieve) -> pl.DataFrame:
-    """Columns ``row, key`` and those mapped of ``given_name, family_name, city, branch, email, phone, language, country,
-    time_zone, birthday (ISO), created_at (s since 1970 UTC), consent_* (granted or denied)``; null where the file is
-    silent."""
+    """Columns ``row, key`` and those mapped of ``given_name, family_name, city, branch, email, phone, language,
+    country, time_zone, birthday (ISO), created_at (s since 1970 UTC), consent_* (granted or denied)``; null where the
+    file is silent."""
     key = values.customer_key(source.raw("key"))
     sieve.reject("no_key", source.column("key"), key.is_null(), source.raw("key"))
     sieve.reject("customer_key_long", source.column("key"), key.str.len_chars() > KEY_LENGTH_MAX, key)

@@ -1,4 +1,4 @@
-"""What is wrong with a whole file, in a sentence. Kept as code and facts, so that every reader reads their own language."""
+"""What is wrong with a whole file, in a sentence. Kept as code and facts: every reader reads their own language."""
 
 from typing import Any
 
@@ -38,8 +38,8 @@ SENTENCES = {
     "quote": N_("Near row %(row)s a quotation mark opens and never closes. Correct that row and try again."),
     "unreadable": N_("The file cannot be read near row %(row)s (%(message)s)."),
     "no_purchases": N_(
-        "This file holds no purchases that can be counted: missing is %(missing)s. Found: %(columns)s. If a column does "
-        "hold it, say which one."
+        "This file holds no purchases that can be counted: missing is %(missing)s. Found: %(columns)s. If a column "
+        "does hold it, say which one."
     ),
     "no_customers": N_(
         "This file holds no customers that can be told apart: missing is %(missing)s. Found: %(columns)s. If a column "
@@ -75,7 +75,7 @@ SENTENCES = {
 class Unreadable(ValueError):
     """The file as a whole cannot be taken. ``str()`` says why in the active language."""
 
-    def __init__(self, code: str, **facts: Any) -> None:
+    def __init__(self, code: str, /, **facts: Any) -> None:
         super().__init__(code)
         self.code = code
         self.facts = facts

@@ -1,5 +1,5 @@
 # ruff: noqa: S608  (the statements are put together from names of our own)
-"""A batch of staged purchases into the database: new customers, new purchases, their lines; what is there already stays."""
+"""A batch of staged purchases into the database: new customers, new purchases, their lines; what is there stays."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +75,8 @@ def write_customers(purchases: pl.DataFrame, stamp: Stamp) -> None:
         "created_from": bulk.text(CREATED_FROM),
         "created_at": bulk.moment(str(stamp.recorded_at)),
     }
-    unknown = f"staged_buyers k WHERE NOT EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.key = k.customer_key) ORDER BY k.customer_key"
+    known = f"SELECT 1 FROM {CUSTOMER} c WHERE c.key = k.customer_key"
+    unknown = f"staged_buyers k WHERE NOT EXISTS ({known}) ORDER BY k.customer_key"
     if bulk.insert(Customer, given, unknown):
         identified = {"kind": bulk.text(Identifier.Kind.CUSTOMER_KEY), "value": "c.key", "customer": "c.id"}
         fresh = f"staged_buyers k JOIN {CUSTOMER} c ON c.key = k.customer_key WHERE c.id > {newest} ORDER BY c.key"

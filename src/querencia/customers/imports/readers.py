@@ -33,7 +33,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows with the number each has in the file (as a spreadsheet counts: a header is row 1), and rows that are none."""
+    """Rows with the number each has in the file (as spreadsheets count: a header is row 1), and rows that are none."""
 
     frame: pl.DataFrame
     rows: pl.Series

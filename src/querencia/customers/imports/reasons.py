@@ -37,15 +37,24 @@ WORDS = {
     ),
     "stored_amount": (
         N_("already stored with another amount"),
-        N_("This purchase is already stored with another amount. Facts are not changed: send a refund or a correction as a row."),
+        N_(
+            "This purchase is already stored with another amount. "
+            "Facts are not changed: send a refund or a correction as a row."
+        ),
     ),
     "stored_date": (
         N_("already stored with another date"),
-        N_("This purchase is already stored with another date. Facts are not changed: send a refund and the right row."),
+        N_(
+            "This purchase is already stored with another date. "
+            "Facts are not changed: send a refund and the right row."
+        ),
     ),
     "stored_customer": (
         N_("already stored for another customer"),
-        N_("This purchase is already stored for another customer. Facts are not changed: send a refund and the right row."),
+        N_(
+            "This purchase is already stored for another customer. "
+            "Facts are not changed: send a refund and the right row."
+        ),
     ),
     "broken_row": (N_("wrong number of columns"), N_("The row has %(found)s columns, the table has %(expected)s.")),
     "broken_json": (N_("not a JSON object"), N_("The row is not a JSON object.")),

@@ -31,7 +31,7 @@ Status = Import.Status
 
 
 def facts_of(imported: Import) -> BusinessFacts:
-    """What the business adds; before it is set up, the currency of what is there, else the one that the import names."""
+    """What the business adds; before it is set up, the currency of what is there, else the one the import names."""
     business = the_business()
     if business is None:
         stored = Purchase.objects.order_by("pk").values_list("currency", flat=True).first()

@@ -1,7 +1,8 @@
 """Pass one: the whole file typed and staged, so that what is wrong with it is known before the first row is written.
 
-Purchases are sorted by key on the way. Lines of one purchase come to stand together wherever they were in the file, rows
-that are equal in all that tells purchases apart are numbered among themselves, and the database's index grows at its end.
+Purchases are sorted by key on the way. Lines of one purchase come to stand together wherever they were in the file,
+rows that are equal in all that tells purchases apart are numbered among themselves, and the database's index grows at
+its end.
 """
 
 from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ def _ordered(folder: Folder, terms: Terms, staged: Staged, rejects: RejectsFile,
 
 
 def _sorted(folder: Folder, currency: str) -> Iterator[pl.DataFrame]:
-    """The staged rows in the order of their keys; rows without one get theirs from their content. Spills to the disk."""
+    """The staged rows in the order of their keys; rows without one get theirs from their facts. Spills to the disk."""
     names = pq.ParquetFile(folder.raw).schema_arrow.names
     spill = folder.path / "spill"
     with duckdb.connect(config={
@@ -208,7 +209,7 @@ def _line_fields(rows: pl.DataFrame) -> list[str]:
 
 
 def lines_of(rows: pl.DataFrame, purchases: pl.DataFrame) -> pl.DataFrame:
-    """The lines of these purchases, numbered: ``key, number, amount`` and the mapped of ``sku, name, category, quantity``."""
+    """The lines of these purchases: ``key, number, amount`` and those mapped of ``sku, name, category, quantity``."""
     ordinal = pl.int_range(1, pl.len() + 1).over("key")
     own = pl.when(~pl.col("given") & (ordinal > 1)).then(pl.format("{}-{}", "key", ordinal)).otherwise("key")
     numbered = rows.with_columns(key=own, number=pl.when("given").then(ordinal).otherwise(1))

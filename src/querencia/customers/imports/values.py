@@ -1,7 +1,7 @@
 """One column of somebody's file as ours: text, customer keys and exact numbers, whatever the file keeps them as.
 
-Numbers are scaled integers: `Decimal(38, scale)` read as its digits. Nothing goes through floating point except what the
-file itself keeps so (Excel, Parquet), which is taken for the shortest decimal it stands for.
+Numbers are scaled integers: `Decimal(38, scale)` read as its digits. Nothing goes through floating point except what
+the file itself keeps so (Excel, Parquet), which is taken for the shortest decimal it stands for.
 """
 
 import polars as pl

@@ -1,4 +1,4 @@
-"""What a file of purchases or customers can tell, and the headers under which English, Spanish and Portuguese files do."""
+"""What a file of purchases or customers can tell, and the headers under which files in three languages do."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +43,9 @@ OF_PURCHASES = (
         data da venda, data pedido, data do pedido, data da fatura, data emissao, data de emissao, data hora,
         data e hora
     """), is_required=True),
-    Field("amount", _("Amount"), _("What was paid; negative for a refund. A formula is possible: Quantity*UnitPrice"), _said("""
+    Field("amount", _("Amount"), _(
+        "What was paid; negative for a refund. A formula is possible: Quantity*UnitPrice"
+    ), _said("""
         amount, amt, total, total amount, order total, invoice total, sales, revenue, net amount, gross amount,
         grand total, line total, total price, paid, spend, sale amount, purchase amount, total paid, order value,
         value, payment value, importe, importe total, total factura, importe neto, total venta, total pedido,
@@ -51,7 +53,9 @@ OF_PURCHASES = (
         valor da compra, valor do pedido, valor da venda, valor pago, montante, faturamento, total do pedido,
         total da venda, total eur, importe eur
     """), is_required=True, takes_formula=True),
-    Field("key", _("Purchase number"), _("Order, invoice or ticket number; rows that share it are lines of one purchase"), _said("""
+    Field("key", _("Purchase number"), _(
+        "Order, invoice or ticket number; rows that share it are lines of one purchase"
+    ), _said("""
         key, purchase id, purchase key, order id, order number, order no, order, invoice, invoice no, invoiceno,
         invoice number, invoice id, transaction id, transaction number, receipt, receipt number, receipt no,
         receipt id, ticket, ticket number, ticket id, sale id, basket id, id compra, id pedido, pedido,
