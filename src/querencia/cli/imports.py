@@ -62,7 +62,7 @@ def command(
     language: Annotated[str | None, typer.Option(metavar="en|es|pt", help="Language of messages and reasons.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing.")] = False,
 ) -> None:
-    """Bring purchases or customers in. The same file twice changes nothing; a broken import goes on where it stopped."""
+    """Bring purchases or customers in. The same file twice changes nothing; a broken one goes on where it stopped."""
     house.enter()
     house.migrate()
     from django.utils import translation
