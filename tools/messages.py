@@ -5,16 +5,21 @@ Two catalogs: ``querencia/locale`` (domain ``django``) for what the application 
 """
 
 import io
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir, extract_python
+from babel import Locale
+from babel.messages.catalog import Catalog, Message, TranslationError
+from babel.messages.checkers import num_plurals
+from babel.messages.extract import extract, extract_python
 from babel.messages.mofile import write_mo
+from babel.messages.plurals import get_plural
 from babel.messages.pofile import read_po, write_po
 
 SOURCE = Path(__file__).parent.parent / "src" / "querencia"
+ROOTS = {"django": SOURCE, "insight": SOURCE / "insight"}
 LANGUAGES = ("es", "pt")
 KEYWORDS = {
     "_": None,
@@ -28,18 +33,29 @@ KEYWORDS = {
     "npgettext": ((1, "c"), 2, 3),
     "N_": None,
 }
-# Babel's extractor and Django's template reader speak the same language once a template is turned into calls.
-CATALOGS = {
-    "django": (SOURCE, [("insight/**", "ignore"), ("**.py", "python"), ("**.html", "messages:extract_template")]),
-    "insight": (SOURCE / "insight", [("**.py", "python"), ("**.html", "messages:extract_jinja")]),
-}
+TEXT = r"""u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+CALL = re.compile(rf"(?<!\w)(?:_|n?p?gettext)\({TEXT}(?:, *{TEXT})*(?:, *count)?\)")
+PLACEHOLDER = re.compile(r"%\((\w+)\)[a-z]|(?<!%)(?:%%)*(%[sd])|\{(\w*)[^{}]*\}")
+# Without dates and names: collecting twice leaves the files as they are.
+HEAD = """\
+# Querencia in {name}. Words: GLOSSARY.md.
+msgid ""
+msgstr ""
+"Language: {code}\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+"Plural-Forms: nplurals={plural.num_plurals}; plural={plural.plural_expr};\\n"
+
+"""
 
 
 def extract_template(fileobj, keywords, comment_tags, options) -> Iterator[tuple]:
+    """The texts of a Django template. What Django turns it into is calls amid filling that is not Python."""
     from django.utils.translation.template import templatize
 
-    source = templatize(fileobj.read().decode("utf-8"))
-    yield from extract_python(io.BytesIO(source.encode("utf-8")), keywords, comment_tags, options)
+    calls = CALL.findall(templatize(fileobj.read().decode("utf-8")))
+    yield from extract_python(io.BytesIO("\n".join(calls).encode("utf-8")), keywords, comment_tags, options)
 
 
 def extract_jinja(fileobj, keywords, comment_tags, options) -> Iterator[tuple]:
@@ -49,24 +65,23 @@ def extract_jinja(fileobj, keywords, comment_tags, options) -> Iterator[tuple]:
 
 
 def collected(domain: str) -> Catalog:
-    root, methods = CATALOGS[domain]
-    catalog = Catalog(project="Querencia", charset="utf-8", fuzzy=False)
-    named = {"python": "python", "ignore": "ignore"}
-    method_map = [(pattern, named.get(how, _import_path(how))) for pattern, how in methods]
-    for name, _line, message, comments, context in extract_from_dir(
-        root, method_map=method_map, keywords=KEYWORDS, comment_tags=("Translators:",)
-    ):
-        if message:
-            catalog.add(message, locations=[(name, None)], auto_comments=comments, context=context)
+    """Every text of the source, without translations."""
+    root = ROOTS[domain]
+    catalog = Catalog(charset="utf-8", fuzzy=False)
+    methods = {".py": "python", ".html": extract_template if domain == "django" else extract_jinja}
+    for path in sorted(root.rglob("*")):
+        if path.suffix not in methods or (domain == "django" and path.is_relative_to(ROOTS["insight"])):
+            continue
+        with path.open("rb") as file:
+            found = extract(methods[path.suffix], file, keywords=KEYWORDS, comment_tags=("Translators:",))
+            for _line, text, comments, context in found:
+                if text:
+                    catalog.add(text, auto_comments=comments, context=context)
     return catalog
 
 
-def _import_path(how: str):
-    return {"messages:extract_template": extract_template, "messages:extract_jinja": extract_jinja}.get(how, how)
-
-
 def path_of(domain: str, language: str) -> Path:
-    return CATALOGS[domain][0] / "locale" / language / "LC_MESSAGES" / f"{domain}.po"
+    return ROOTS[domain] / "locale" / language / "LC_MESSAGES" / f"{domain}.po"
 
 
 def load(domain: str, language: str) -> Catalog:
@@ -77,23 +92,29 @@ def load(domain: str, language: str) -> Catalog:
         return read_po(file, locale=language, domain=domain)
 
 
+def updated(domain: str, language: str) -> bytes:
+    """The file as it should be: today's texts with the translations there are."""
+    catalog = load(domain, language)
+    catalog.update(collected(domain), no_fuzzy_matching=True)
+    catalog.obsolete.clear()
+    name = Locale.parse(language).english_name
+    head = HEAD.format(name=name, code=language, plural=get_plural(language))
+    written = io.BytesIO()
+    write_po(written, catalog, width=110, sort_output=True, no_location=True, omit_header=True)
+    return head.encode("utf-8") + written.getvalue()
+
+
 def collect() -> int:
-    for domain in CATALOGS:
-        template = collected(domain)
+    for domain in ROOTS:
         for language in LANGUAGES:
-            catalog = load(domain, language)
-            catalog.update(template, no_fuzzy_matching=True)
-            catalog.obsolete.clear()
-            catalog.fuzzy = False
             path = path_of(domain, language)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                write_po(file, catalog, width=110, sort_output=True, no_location=True, omit_header=False)
+            path.write_bytes(updated(domain, language))
     return 0
 
 
 def compile_all() -> int:
-    for domain in CATALOGS:
+    for domain in ROOTS:
         for language in LANGUAGES:
             if path_of(domain, language).exists():
                 with path_of(domain, language).with_suffix(".mo").open("wb") as file:
@@ -101,27 +122,49 @@ def compile_all() -> int:
     return 0
 
 
+def fault(message: Message, catalog: Catalog) -> str | None:
+    """What is wrong with a translation; nothing if it may be shown."""
+    texts = message.string if isinstance(message.string, tuple) else (message.string,)
+    if not all(texts):
+        return "not translated"
+    try:
+        num_plurals(catalog, message)
+    except TranslationError as wrong:
+        return str(wrong)
+    ids = message.id if isinstance(message.id, tuple) else (message.id,)
+    wanted = [_placeholders(text) for text in ids]
+    for text in texts:
+        # A form for one thing may leave its number out, as the English one does.
+        if _placeholders(text) not in wanted:
+            return f"{text!r} should hold {sorted(wanted[-1])}"
+        if any(text[0].isspace() != one[0].isspace() or text[-1].isspace() != one[-1].isspace() for one in ids):
+            return f"{text!r} should begin and end with a space where the English does"
+    return None
+
+
+def _placeholders(text: str) -> set[str]:
+    return {"".join(found) for found in PLACEHOLDER.findall(text)}
+
+
+def faults(domain: str, language: str) -> list[str]:
+    """Every text of the source that has no sound translation."""
+    catalog = load(domain, language)
+    found = []
+    for message in collected(domain):
+        if message.id:
+            translated = catalog.get(message.id, message.context)
+            if wrong := fault(translated, catalog) if translated else "not collected":
+                found.append(f"{domain} {language}: {message.id!r}: {wrong}")
+    return found
+
+
 def check() -> int:
     """Fail when a text a user sees has no Spanish or no Portuguese, or a translation breaks a placeholder."""
-    problems = 0
-    for domain in CATALOGS:
-        template = collected(domain)
-        for language in LANGUAGES:
-            catalog = load(domain, language)
-            for message in template:
-                if not message.id:
-                    continue
-                translated = catalog.get(message.id, message.context)
-                texts = translated.string if translated else ""
-                texts = texts if isinstance(texts, tuple) else (texts,)
-                if not all(texts):
-                    problems += 1
-                    print(f"{domain} {language}: not translated: {message.id!r}")
-                elif errors := list(translated.check(catalog)):
-                    problems += 1
-                    print(f"{domain} {language}: {message.id!r}: {errors[0]}")
+    problems = [problem for domain in ROOTS for language in LANGUAGES for problem in faults(domain, language)]
+    for problem in problems:
+        print(problem)
     if problems:
-        print(f"{problems} problems: run `make messages`, then fill in the empty texts under src/querencia/**/locale/")
+        print(f"{len(problems)} problems: run `make messages`, then mend the texts under src/querencia/**/locale/")
     return 1 if problems else 0
 
 
