@@ -1,15 +1,31 @@
 """Each test process has a home of its own, and a real database: SQLite in it, or PostgreSQL by DATABASE_URL."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
+import django
 import pytest
+from django.conf import settings
 
-# Before Django reads its settings.
-HOME = Path(tempfile.mkdtemp(prefix="querencia-tests-"))
+SETTINGS = "DJANGO_SETTINGS_MODULE"
+if settings.configured:
+    raise pytest.UsageError(f"Django's settings were read before the tests had a home: unset {SETTINGS}.")
+
+# Before Django reads its settings: the tests must not touch whatever installation this machine has.
+HOME = Path(tempfile.mkdtemp(prefix="querencia-tests-")).resolve()
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ["QUERENCIA_HOME"] = str(HOME)
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "querencia.config.settings")
+os.environ[SETTINGS] = "querencia.config.settings"
+django.setup()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Each parallel worker reads the settings for itself, once it has a home of its own.
+    if config.getoption("numprocesses", None):
+        del os.environ[SETTINGS]
 
 
 @pytest.fixture

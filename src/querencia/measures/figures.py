@@ -30,12 +30,10 @@ def prepare(desk: Desk, facts: Facts) -> None:
     beyond the limit, whether or not it was reached). ``leavings``: those that were reached, with ``amount``: net of the
     365 days up to the last purchase.
     """
-    begun = rhythm.silences(frame_of(desk.table("days").filter(f"day <= {facts.as_of}")))
-    begun.to_native().create("begun")
-    learned = frame_of(desk.table("begun"))
-    known = rhythm.population(learned, today=facts.as_of)
+    days = frame_of(desk.table("days").filter(f"day <= {facts.as_of}"))
+    known = rhythm.population(days, today=facts.as_of)
     gaps, log_sum = nw.col("gaps"), nw.col("log_sum")
-    learned.select(
+    rhythm.silences(days).select(
         "customer_id",
         "day",
         "gaps",
@@ -43,7 +41,6 @@ def prepare(desk: Desk, facts: Facts) -> None:
         (nw.col("day") + rhythm.limit(gaps, log_sum, known, late=True) + 1).cast(nw.Int64()).alias("late_on"),
         (nw.col("day") + rhythm.limit(gaps, log_sum, known) + 1).cast(nw.Int64()).alias("left_on"),
     ).to_native().create("silences")
-    desk.execute("DROP TABLE begun")
     desk.execute(
         "CREATE TABLE leavings AS SELECT s.customer_id, s.left_on, s.until, coalesce(sum(d.amount), 0) AS amount "
         f"FROM (FROM silences WHERE left_on <= least(until - 1, {facts.as_of})) s LEFT JOIN days d "
