@@ -127,8 +127,10 @@ def _at_stake(desk: Desk, outlook: Outlook) -> Data:
 
 def _forecast(desk: Desk, outlook: Outlook) -> Data:
     # Sums of means are means; sums of the ends of single customers' intervals would be ends of nothing.
+    # Added up as decimals: floats come out differently by the order in which threads hand them over.
     names = ("expected_purchases", "expected_spend")
-    sums = _one(desk, f"SELECT {', '.join(f'CAST(sum({name}) AS DOUBLE) AS {name}' for name in names)} FROM scores")
+    exact = ", ".join(f"CAST(sum(CAST({name} AS DECIMAL(24, 6))) AS DOUBLE) AS {name}" for name in names)
+    sums = _one(desk, f"SELECT {exact} FROM scores")
     abstained: Data = {"model": None, "parameters": {}, "simple": None, "beats_simple_by": None, "rows": []}
     return {"horizon_days": outlook.horizon_days, "is_open": outlook.is_open, **abstained, **outlook.referee, **sums}
 
