@@ -11,13 +11,13 @@ import numpy as np
 
 from querencia.insight import rfm
 from querencia.insight.engine import Frame, rows, whole
+from querencia.insight.forecast.accuracy import auc, captured, miscalibration
 from querencia.insight.forecast.candidates import Candidate, invited
 from querencia.insight.lifetime import Groups
 from querencia.insight.lifetime.groups import HISTORY, Array
 
 CUSTOMERS_MIN, REPEATERS_MIN, BUYERS_MIN = 50, 20, 10  # below them a trial says nothing
 HELD_OUT_MAX = 1 / 3  # of the history
-DECILES = 10
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ def compare(held: HeldOut) -> tuple[Backtest, type[Candidate]]:
             chosen=chosen.name,
             simple=rule.name,
             beats_simple_by=max(0.0, 1 - judged[chosen].loss / judged[rule].loss),
-            miscalibration=_miscalibration(held, answers[chosen][1]),
+            miscalibration=miscalibration(
+                answers[chosen][1], (held.actual > 0).astype(np.float64), held.history.weight
+            ),
         ),
         chosen,
     )
@@ -145,9 +147,9 @@ def _trial(kind: type[Candidate], held: HeldOut, expected: Array, chance: Array)
         mae=float(weight @ np.abs(expected - actual) / total),
         rmse=float(np.sqrt(weight @ (expected - actual) ** 2 / total)),
         total_error=float(weight @ expected / (weight @ actual) - 1),
-        auc=_auc(chance, bought, weight),
+        auc=auc(chance, bought, weight),
         brier=float(weight @ (chance - bought) ** 2 / total),
-        top_tenth=_captured(expected, actual, weight),
+        top_tenth=captured(expected, actual, weight),
     )
 
 
@@ -158,44 +160,6 @@ def _judged(trial: Trial, best: dict[str, float]) -> Trial:
     loss = share(trial.rmse, best["rmse"]) / 2 + share(trial.mae, best["mae"]) / 4
     loss += share(trial.brier, best["brier"]) / 4
     return Trial(**{**asdict(trial), "loss": loss})
-
-
-def _auc(score: Array, positive: Array, weight: Array) -> float:
-    """Chance that somebody who bought was ranked above somebody who did not, ties counting half."""
-    _, place = np.unique(score, return_inverse=True)
-    yes = np.bincount(place, weights=weight * positive)
-    no = np.bincount(place, weights=weight * (1 - positive))
-    if yes.sum() == 0 or no.sum() == 0:
-        return 0.5
-    below = np.cumsum(no) - no
-    return float(yes @ (below + no / 2) / (yes.sum() * no.sum()))
-
-
-def _captured(score: Array, actual: Array, weight: Array) -> float:
-    """Share of purchases made by the tenth ranked highest; those who tie at its border count in proportion."""
-    distinct, place = np.unique(-score, return_inverse=True)
-    customers = np.bincount(place, weights=weight, minlength=len(distinct))
-    made = np.bincount(place, weights=weight * actual, minlength=len(distinct))
-    before = np.cumsum(customers) - customers
-    part = np.clip((customers.sum() / 10 - before) / customers, 0.0, 1.0)
-    return float(part @ made / max(made.sum(), 1e-300))
-
-
-def _miscalibration(held: HeldOut, chance: Array) -> float:
-    """Root mean square distance, over tenths of customers by chance said, in log-odds, less what chance explains."""
-    weight, bought = held.history.weight, (held.actual > 0).astype(np.float64)
-    order = np.argsort(chance, kind="stable")
-    tenth = np.minimum((np.cumsum(weight[order]) / weight.sum() * DECILES).astype(int), DECILES - 1)
-    customers = np.bincount(tenth, weights=weight[order], minlength=DECILES)
-    said = np.bincount(tenth, weights=(weight * chance)[order], minlength=DECILES)
-    seen = np.bincount(tenth, weights=(weight * bought)[order], minlength=DECILES)
-    kept = customers > 0
-    # Half a customer each way keeps the log-odds of empty tenths finite.
-    said_odds = np.log((said + 0.5) / (customers - said + 0.5))[kept]
-    seen_odds = np.log((seen + 0.5) / (customers - seen + 0.5))[kept]
-    by_chance = (1 / (seen + 0.5) + 1 / (customers - seen + 0.5))[kept]
-    beyond = customers[kept] @ ((said_odds - seen_odds) ** 2 - by_chance) / customers[kept].sum()
-    return float(np.sqrt(np.maximum(beyond, 0.0)))
 
 
 def first_day_of(days: Frame) -> int | None:

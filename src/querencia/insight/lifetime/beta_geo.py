@@ -72,20 +72,8 @@ class BetaGeoModel(Model):
         return np.where(x > 0, expit(-odds), 1.0)
 
     def _expected(self, grouped: Groups, time: float) -> Array:
-        """Their equation 10 with the hypergeometric function in Euler's other form, where the exponent in x cancels:
-        the textbook form overflows for customers who buy often."""
         r, alpha, a, b = np.exp(self.log_params_)
-        if abs(a - 1) < NEAR_ONE:
-            a = 1 + NEAR_ONE
-        x, age = grouped.frequency, grouped.age
-        z = time / (alpha + age + time)
-        series = hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
-        still = -np.expm1((a - 1) * np.log1p(-z) + np.log(np.maximum(series, 1e-300)))
-        expected = (a + b + x - 1) / (a - 1) * still * self._alive(grouped)
-        # What a customer would buy who never left bounds it, and stands in where the series fails.
-        bound = (r + x) / (alpha + age) * time
-        made: Array = np.clip(np.where(np.isfinite(expected), expected, bound), 0.0, bound)
-        return made
+        return self._alive(grouped) * expectation(r, alpha, a, b, grouped, time)
 
     def _chance(self, grouped: Groups, time: float) -> Array:
         """Alive, and the Poisson process with its posterior rate is not silent. Leaving happens only after a purchase,
@@ -94,3 +82,23 @@ class BetaGeoModel(Model):
         silent = (r + grouped.frequency) * (np.log(alpha + grouped.age) - np.log(alpha + grouped.age + time))
         made: Array = self._alive(grouped) * -np.expm1(silent)
         return made
+
+
+def expectation(r: float, alpha: float, a: float, b: float, grouped: Groups, time: float) -> Array:
+    """Purchases within the time of whoever is still there: their equation 10 without P(alive).
+
+    The hypergeometric function is taken in Euler's other form, where the exponent in x cancels: the textbook form
+    overflows for customers who buy often.
+    """
+    if abs(a - 1) < NEAR_ONE:
+        a = 1 + NEAR_ONE
+    x, age = grouped.frequency, grouped.age
+    z = time / (alpha + age + time)
+    with np.errstate(over="ignore", invalid="ignore"):
+        series = hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
+        still = -np.expm1((a - 1) * np.log1p(-z) + np.log(np.maximum(series, 1e-300)))
+        expected = (a + b + x - 1) / (a - 1) * still
+    # What a customer would buy who never left bounds it, and stands in where the series fails.
+    bound = (r + x) / (alpha + age) * time
+    made: Array = np.clip(np.where(np.isfinite(expected), expected, bound), 0.0, bound)
+    return made

@@ -10,14 +10,15 @@ from querencia.insight.engine import frame_of, like
 from querencia.insight.errors import InputError
 from querencia.insight.lifetime.fitting import Objective, maximise
 from querencia.insight.lifetime.groups import Array
+from querencia.insight.lifetime.model import within
 
 
 class GammaGammaModel:
     """Mean spend per purchase, drawn together from a customer's own mean and everybody's.
 
     ``amount_unit``: minor units in the unit of ``v`` (100: v in euros where amounts are cents). After ``fit``:
-    ``params_`` (p, q, v), ``standard_errors_``, ``log_likelihood_``, ``customers_``, ``converged_``, ``identified_``,
-    ``correlation_`` (of frequency and spend: the model supposes none).
+    ``params_`` (p, q, v), ``standard_errors_``, ``intervals_``, ``log_likelihood_``, ``customers_``, ``converged_``,
+    ``identified_``, ``correlation_`` (of frequency and spend: the model supposes none).
     """
 
     name = "Gamma-Gamma"
@@ -48,7 +49,9 @@ class GammaGammaModel:
         values = np.exp(fit.log_parameters)
         self.log_params_ = fit.log_parameters
         self.params_ = dict(zip(self.parameters, values.tolist(), strict=True))
-        errors = values * np.sqrt(np.diag(fit.covariance))
+        deviations = np.sqrt(np.diag(fit.covariance))
+        errors = values * deviations
+        self.intervals_ = within(self.parameters, fit.log_parameters, deviations)
         self.standard_errors_ = dict(zip(self.parameters, errors.tolist(), strict=True))
         self.covariance_ = fit.covariance
         self.log_likelihood_ = fit.log_likelihood

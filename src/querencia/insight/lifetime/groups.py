@@ -7,8 +7,10 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from querencia.insight.engine import Frame, beside, frame_of
+from querencia.insight import rhythm
+from querencia.insight.engine import Frame, beside, frame_of, rows, windowed
 from querencia.insight.errors import InputError
+from querencia.insight.tables import Day, as_days
 
 type Array = NDArray[np.float64]
 
@@ -54,6 +56,12 @@ def groups(summary: Any) -> Groups:
     made = Groups(**arrays)
     _verify(made)
     return made
+
+
+def log_gap_sum(purchases: Any, *, as_of: Day) -> float:
+    """Sum of the natural logarithms of all gaps (days) between one purchase day and the customer's next."""
+    days = windowed(as_days(purchases, as_of=as_of))
+    return float(rows(rhythm.gaps(days).select(nw.col("log_gap").sum()))[0]["log_gap"] or 0.0)
 
 
 def _verify(made: Groups) -> None:

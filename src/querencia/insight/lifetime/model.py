@@ -1,7 +1,8 @@
 """What the models of buying and leaving share: fitting by groups, parameters with errors, scores for each customer."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from copy import copy
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -10,6 +11,17 @@ from querencia.insight.errors import InputError
 from querencia.insight.lifetime.fitting import Fit, Objective, maximise
 from querencia.insight.lifetime.groups import Array, Groups, groups, spread
 
+if TYPE_CHECKING:
+    from querencia.insight.lifetime.resampled import Resampled
+
+Z95 = 1.959964
+
+
+def within(names: tuple[str, ...], log_values: Array, deviations: Array) -> dict[str, tuple[float, float]]:
+    """95 % intervals of positive parameters by name, from their logarithms and the deviations of these."""
+    low, high = np.exp(log_values - Z95 * deviations), np.exp(log_values + Z95 * deviations)
+    return {name: (float(low[place]), float(high[place])) for place, name in enumerate(names)}
+
 
 class Model(ABC):
     """A model of repeat buying in the manner of scikit-learn: settings here, ``fit`` returns self, results end in _.
@@ -17,9 +29,9 @@ class Model(ABC):
     ``time_unit_days``: the unit of time of the parameters (published values for weekly data: 7). Scores always take
     days.
 
-    After ``fit``: ``params_`` and ``standard_errors_`` (dicts), ``covariance_`` (of the log-parameters),
-    ``log_likelihood_``, ``customers_``, ``converged_``, ``identified_`` (false: the data leave a parameter open and a
-    weak prior decided).
+    After ``fit``: ``params_``, ``standard_errors_`` and ``intervals_`` (dicts; the 95 % interval of each parameter, on
+    the log scale, where it is nearest to normal), ``covariance_`` (of the log-parameters), ``log_likelihood_``,
+    ``customers_``, ``converged_``, ``identified_`` (false: the data leave a parameter open and a weak prior decided).
     """
 
     name: ClassVar[str]
@@ -36,16 +48,28 @@ class Model(ABC):
         if grouped.customers <= 0:
             raise InputError("There is no customer to fit the model on.", count=0)
         scaled = self._scaled(grouped)
-        return self._learn(
-            maximise(self._objective(scaled), start=self._start(scaled), customers=scaled.customers), grouped
-        )
+        start = self._start(scaled)
+        return self._learn(maximise(self._objective(scaled), start=start, customers=scaled.customers), grouped)
+
+    def resampled(self, summary: Any, *, draws: int = 200, seed: int = 0) -> "Resampled":
+        """The model fitted anew on ``draws`` resamples of the customers, for bootstrap intervals of any of its scores.
+
+        Customers of one history are drawn together, as a number of them (Efron 1979, Annals of Statistics 7(1)): the
+        data are read once, whatever ``draws`` is.
+        """
+        from querencia.insight.lifetime.resampled import Resampled
+
+        grouped = summary if isinstance(summary, Groups) else groups(summary)
+        return Resampled.of(self, grouped, draws=draws, seed=seed)
 
     def _learn(self, fit: Fit, grouped: Groups) -> Self:
         values = np.exp(fit.log_parameters)
-        errors = values * np.sqrt(np.diag(fit.covariance))
+        deviations = np.sqrt(np.diag(fit.covariance))
+        errors = values * deviations
         self.log_params_ = fit.log_parameters
         self.params_ = dict(zip(self.parameters, values.tolist(), strict=True))
         self.standard_errors_ = dict(zip(self.parameters, errors.tolist(), strict=True))
+        self.intervals_ = within(self.parameters, fit.log_parameters, deviations)
         self.covariance_ = fit.covariance
         self.log_likelihood_ = fit.log_likelihood
         self.customers_ = grouped.customers
@@ -55,7 +79,7 @@ class Model(ABC):
 
     def at(self, log_parameters: Array) -> Self:
         """A copy with other parameters, for intervals."""
-        twin = type(self)(time_unit_days=self.time_unit_days)
+        twin = copy(self)
         twin.log_params_ = log_parameters
         twin.params_ = dict(zip(self.parameters, np.exp(log_parameters).tolist(), strict=True))
         return twin

@@ -70,13 +70,14 @@ class ParetoNBDModel(Model):
         for start in range(0, len(grouped), AT_ONCE):
             block = _block(grouped, start)
             shape, span = r + block.frequency, alpha + block.age
-            # In v = 1 - ((α+T)/(α+T+u))^(r+x), the chance of a purchase by u, the integrand is smooth and bounded.
-            last = -np.expm1(shape * (np.log(span) - np.log(span + time)))
-            v = last[:, None] * NODES
-            grown = np.expm1(-np.log1p(-v) / shape[:, None])
-            u = span[:, None] * grown
+            # In v = 1 - ((α+T)/(α+T+u))^(r+x), the chance of a purchase by u, the integrand is bounded; nodes crowd
+            # towards the last v, where it is steep.
+            never = np.exp(shape * (np.log(span) - np.log(span + time)))[:, None]
+            silent = never + (1 - never) * (1 - NODES) ** 3
+            u = span[:, None] * np.expm1(-np.log(silent) / shape[:, None])
             still = np.exp(s * (np.log(beta + block.age)[:, None] - np.log((beta + block.age)[:, None] + u)))
-            made[start : start + len(block)] = last * (still * np.exp(LOG_WEIGHTS)).sum(axis=1)
+            weights = np.exp(LOG_WEIGHTS) * 3 * (1 - NODES) ** 2
+            made[start : start + len(block)] = (1 - never[:, 0]) * (still @ weights)
         return self._alive(grouped) * np.clip(made, 0.0, 1.0)
 
 
