@@ -132,11 +132,12 @@ def fault(message: Message, catalog: Catalog) -> str | None:
     except TranslationError as wrong:
         return str(wrong)
     ids = message.id if isinstance(message.id, tuple) else (message.id,)
-    wanted = [_placeholders(text) for text in ids]
-    for text in texts:
-        # A form for one thing may leave its number out, as the English one does.
-        if _placeholders(text) not in wanted:
-            return f"{text!r} should hold {sorted(wanted[-1])}"
+    wanted = _placeholders(ids[-1])
+    for form, text in enumerate(texts):
+        held = _placeholders(text)
+        # "Another is late": the form for one thing may leave its number out.
+        if not (held <= wanted if form == 0 and len(texts) > 1 else held == wanted):
+            return f"{text!r} should hold {sorted(wanted)}"
         if any(text[0].isspace() != one[0].isspace() or text[-1].isspace() != one[-1].isspace() for one in ids):
             return f"{text!r} should begin and end with a space where the English does"
     return None
@@ -154,7 +155,8 @@ def faults(domain: str, language: str) -> list[str]:
         if message.id:
             translated = catalog.get(message.id, message.context)
             if wrong := fault(translated, catalog) if translated else "not collected":
-                found.append(f"{domain} {language}: {message.id!r}: {wrong}")
+                said = f"{message.id!r} ({message.context})" if message.context else repr(message.id)
+                found.append(f"{domain} {language}: {said}: {wrong}")
     return found
 
 

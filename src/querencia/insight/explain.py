@@ -19,17 +19,28 @@ def days(count: float) -> str:
     return ngettext("%(count)s day", "%(count)s days", whole) % {"count": number(whole)}
 
 
+def every(count: float) -> str:
+    """``every day``, ``every 24 days``."""
+    return _("every day") if round(count) <= 1 else _("every %(days)s") % {"days": days(count)}
+
+
+def _silence(rhythm_days: float, silent_days: float) -> str:
+    """Days without coming, told after the rhythm: the unit is said once, where the rhythm has said it."""
+    return number(silent_days) if round(rhythm_days) > 1 and round(silent_days) > 1 else days(silent_days)
+
+
 def rhythm(rhythm_days: float, silent_days: int, *, low: float | None = None, high: float | None = None) -> str:
     """How often they bought, and for how long they have been silent."""
-    facts = {"rhythm": days(rhythm_days), "silent": days(silent_days)}
+    facts = {"rhythm": every(rhythm_days), "silent": days(silent_days)}
     if silent_days < 1:
-        return _("Buys every %(rhythm)s; bought on the last day.") % facts
+        return _("Buys %(rhythm)s; bought on the last day.") % facts
     if silent_days <= rhythm_days:
-        return _("Buys every %(rhythm)s; the last purchase was %(silent)s ago.") % facts
+        return _("Buys %(rhythm)s; the last purchase was %(silent)s ago.") % facts
+    facts["silent"] = _silence(rhythm_days, silent_days)
     if low is not None and high is not None and round(low) != round(high):
         facts |= {"low": number(max(1, low)), "high": number(max(1, high))}
-        return _("Bought every %(rhythm)s (between %(low)s and %(high)s); has not come for %(silent)s.") % facts
-    return _("Bought every %(rhythm)s; has not come for %(silent)s.") % facts
+        return _("Bought %(rhythm)s (between %(low)s and %(high)s); has not come for %(silent)s.") % facts
+    return _("Bought %(rhythm)s; has not come for %(silent)s.") % facts
 
 
 def stage(code: str, *, left_day: Any = None) -> str:
@@ -105,13 +116,13 @@ def call_reason(code: str, facts: Mapping[str, Any]) -> str:
     if code == "dropped_frequency":
         told = {"often": number(facts["purchases_per_month"]), "silent": silent}
         return _("From %(often)s purchases a month to none in %(silent)s.") % told
-    told = {"rhythm": days(facts["rhythm_days"]), "silent": silent}
+    told = {"rhythm": every(facts["rhythm_days"]), "silent": _silence(facts["rhythm_days"], facts["silent_days"])}
     if code == "slower_than_rhythm":
-        return _("Bought every %(rhythm)s; has not come for %(silent)s.") % told
+        return _("Bought %(rhythm)s; has not come for %(silent)s.") % told
     if code == "big_customer_left_recently":
-        return _("One of the best: bought every %(rhythm)s; silent for %(silent)s, longer than ever explained.") % told
+        return _("One of the best: bought %(rhythm)s; silent for %(silent)s, longer than that rhythm explains.") % told
     if code == "left_recently":
-        return _("Bought every %(rhythm)s; silent for %(silent)s, which by that rhythm is leaving.") % told
+        return _("Bought %(rhythm)s; silent for %(silent)s, which by that rhythm is leaving.") % told
     raise KeyError(code)
 
 
@@ -122,9 +133,14 @@ def silence(facts: Mapping[str, Any]) -> str:
     return rhythm(facts["rhythm_days"], facts["silent_days"])
 
 
+def model_name(name: str) -> str:
+    """The name of a model or of a simple rule, as readers know it."""
+    return _(name)
+
+
 def model(name: str, *, beats_simple_by: float | None, simple: str | None) -> str:
     """The small print: which model speaks, and by how much it beat the simple rules."""
     if not beats_simple_by or not simple:
-        return _("%(model)s; no other did better in the back-test.") % {"model": name}
-    facts = {"model": name, "share": percent(beats_simple_by, 1), "rule": simple}
+        return _("%(model)s; no other did better in the back-test.") % {"model": model_name(name)}
+    facts = {"model": model_name(name), "share": percent(beats_simple_by, 1), "rule": model_name(simple)}
     return _("%(model)s; in the back-test its error was %(share)s below the best simple rule's (%(rule)s).") % facts

@@ -44,6 +44,11 @@ def gettext(message: str) -> str:
     return _catalog(current()).gettext(message)
 
 
+def gettext_noop(message: str) -> str:
+    """Marks a sentence for translation where it is named, to be translated where it is said."""
+    return message
+
+
 def ngettext(one: str, many: str, count: int) -> str:
     """The sentence for that number of things, in the current language."""
     return _catalog(current()).ngettext(one, many, count)

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from querencia.customers.models.people import Customer
 
@@ -37,7 +38,7 @@ class Segment(models.TextChoices):
     CHAMPIONS = "champions", _("Champions")
     LOYAL = "loyal", _("Loyal")
     POTENTIAL_LOYAL = "potential_loyal", _("Could become loyal")
-    NEW = "new", _("New")
+    NEW = "new", pgettext_lazy("segment", "New")
     PROMISING = "promising", _("Promising")
     NEEDS_ATTENTION = "needs_attention", _("Need attention")
     ABOUT_TO_SLEEP = "about_to_sleep", _("Falling asleep")

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol, Self
 
 import numpy as np
 
+from querencia.insight.language import gettext_noop as N_
 from querencia.insight.lifetime import BetaGeoModel, Groups, ParetoNBDModel
 from querencia.insight.lifetime.groups import Array
 from querencia.insight.lifetime.model import Model
@@ -56,7 +57,7 @@ class SimpleRule:
 class SameAgain(SimpleRule):
     """As many repeat purchases as so far, in proportion to the days looked at."""
 
-    name: ClassVar[str] = "same again"
+    name: ClassVar[str] = N_("same again")
 
     def expected(self, history: Groups, days: float) -> Array:
         return history.frequency * (days / self.span_)
@@ -65,7 +66,7 @@ class SameAgain(SimpleRule):
 class PastRate(SimpleRule):
     """Each customer's own rate since their first purchase."""
 
-    name: ClassVar[str] = "past rate"
+    name: ClassVar[str] = N_("past rate")
 
     def expected(self, history: Groups, days: float) -> Array:
         return history.frequency / np.maximum(history.age, 1.0) * days
@@ -74,7 +75,7 @@ class PastRate(SimpleRule):
 class Hiatus(SimpleRule):
     """The past rate, but nothing from whoever has been silent for three of their own rhythms."""
 
-    name: ClassVar[str] = "hiatus rule"
+    name: ClassVar[str] = N_("hiatus rule")
 
     def expected(self, history: Groups, days: float) -> Array:
         rhythm = np.where(history.frequency > 0, history.recency / np.maximum(history.frequency, 1.0), self.gap_)
@@ -86,7 +87,7 @@ class PooledRate(SimpleRule):
     """Each customer's own rate drawn to everybody's as if half a purchase had been seen beforehand. What is left when a
     log is too thin to try anything on."""
 
-    name: ClassVar[str] = "pooled rate"
+    name: ClassVar[str] = N_("pooled rate")
 
     def expected(self, history: Groups, days: float) -> Array:
         return (history.frequency + 0.5) / (history.age + self._before()) * days

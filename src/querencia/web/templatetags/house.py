@@ -12,6 +12,7 @@ from django.utils.translation import get_language
 from querencia.business.models import Business
 from querencia.common import money as moneys
 from querencia.common import time
+from querencia.insight import explain
 
 register = template.Library()
 
@@ -113,6 +114,12 @@ def percent_number(share: float) -> str:
 def points(change: float | None) -> str:
     """A change of a share in percentage points: 0.009 → 0.9."""
     return "" if change is None else number(abs(change) * 100, 1)
+
+
+@register.filter
+def model(name: str) -> str:
+    """The name of a model or of a simple rule, in the reader's language."""
+    return explain.model_name(name) if name else ""
 
 
 @register.filter
