@@ -177,6 +177,17 @@ def test_resampling_agrees_with_the_curvature(summary: pl.DataFrame) -> None:
     assert np.array_equal(again.log_parameters, drawn.log_parameters)
 
 
+@pytest.mark.parametrize("kind", [BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel])
+def test_an_outline_leads_many_histories_to_the_same_summit(kind: type[Model], monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _, _ = simulated(1, 6_000, 400.0, seed=9)
+    directly = kind().fit(made)
+    monkeypatch.setattr("querencia.insight.lifetime.model.OUTLINED_FROM", 100)
+    led = kind().fit(made)
+    assert list(led.params_.values()) == pytest.approx(list(directly.params_.values()), rel=1e-5)
+    assert list(led.standard_errors_.values()) == pytest.approx(list(directly.standard_errors_.values()), rel=1e-2)
+    assert led.log_likelihood_ == pytest.approx(directly.log_likelihood_, abs=1e-4)
+
+
 def test_resampling_says_what_it_needs(summary: pl.DataFrame) -> None:
     with pytest.raises(InputError, match="not fitted yet"):
         BetaGeoModel().resampled(summary)

@@ -33,6 +33,7 @@ class BetaGeoBetaBinomialModel(Model):
 
     name = "BG/BB"
     parameters = ("alpha", "beta", "gamma", "delta")
+    has_outline = False
 
     def _guess(self, rate: float, longest: float) -> Array:
         share = min(max(rate, 0.05), 0.95)

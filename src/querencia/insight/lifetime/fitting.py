@@ -15,6 +15,8 @@ STEP = 1e-4  # of the central differences of the gradient, in log-parameters
 BOUND = 25.0  # a parameter beyond e^±25 is not known, whatever the optimiser says
 PRIOR_SD = 1.5  # of a weak prior in log-parameters: a factor of twenty either way within two deviations
 STEEPEST = 1e-9  # a gradient smaller than this is the summit
+LED_STEEPEST = 1e-7  # the same where an outline leads: parameters then stand to six digits
+LED_MAX = 12
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,14 @@ class Fit:
     identified: bool
 
 
-def maximise(objective: Objective, *, start: Array, customers: float) -> Fit:
-    """Fit by the data alone; where they leave a parameter open, again with a weak prior around ``start``."""
-    alone = _climb(objective, start, customers)
+def maximise(objective: Objective, *, start: Array, customers: float, outline: Objective | None = None) -> Fit:
+    """Fit by the data alone; where they leave a parameter open, again with a weak prior around ``start``.
+
+    ``outline``: an objective of nearly the same shape that costs little. Its summit and curvature then lead to the
+    summit of the other in a handful of evaluations; only the covariance is the outline's.
+    """
+    alone = _led(objective, outline, start, customers) if outline else None
+    alone = alone or _climb(objective, start, customers)
     if alone is not None:
         return Fit(*alone, identified=True)
 
@@ -47,6 +54,24 @@ def maximise(objective: Objective, *, start: Array, customers: float) -> Fit:
     theta, covariance, _, converged = helped
     value, _ = objective(theta)
     return Fit(theta, covariance, -value * customers, converged, identified=False)
+
+
+def _led(
+    objective: Objective, outline: Objective, start: Array, customers: float
+) -> tuple[Array, Array, float, bool] | None:
+    """The summit by Newton's steps with the curvature of the outline; None when they do not lead there."""
+    found = _climb(outline, start, customers)
+    if found is None:
+        return None
+    theta, covariance = found[0], found[1]
+    for _ in range(LED_MAX):
+        value, gradient = objective(theta)
+        if not np.isfinite(gradient).all() or np.abs(theta - found[0]).max() > 1:
+            return None
+        if np.abs(gradient).max() < LED_STEEPEST:
+            return _settled(theta, hessian(objective, theta, gradient), -value * customers, customers, True)
+        theta = theta - covariance @ gradient * customers
+    return None
 
 
 def _climb(objective: Objective, start: Array, customers: float) -> tuple[Array, Array, float, bool] | None:
@@ -71,15 +96,19 @@ def _climb(objective: Objective, start: Array, customers: float) -> tuple[Array,
         if not ahead <= value + 1e-12:
             break
         theta, value, gradient = theta - step, ahead, slope
-    curvature = hessian(objective, theta)
+    converged = bool(np.abs(gradient).max() < 1e-5)
+    return _settled(theta, hessian(objective, theta), -value * customers, customers, converged)
+
+
+def _settled(
+    theta: Array, curvature: Array, log_likelihood: float, customers: float, converged: bool
+) -> tuple[Array, Array, float, bool] | None:
+    """None where the summit is out of bounds, or flatter than one customer in the whole log would make it."""
     if not np.isfinite(curvature).all() or np.abs(theta).max() > BOUND - 1:
         return None
-    spectrum = np.linalg.eigvalsh(curvature)
-    # Flatter than one customer in the whole log would make it: nothing to stand on.
-    if spectrum.min() * customers < 1 / (2 * PRIOR_SD) ** 2:
+    if np.linalg.eigvalsh(curvature).min() * customers < 1 / (2 * PRIOR_SD) ** 2:
         return None
-    converged = bool(np.abs(gradient).max() < 1e-5)
-    return theta, np.linalg.inv(curvature * customers), -value * customers, converged
+    return theta, np.linalg.inv(curvature * customers), log_likelihood, converged
 
 
 def _newton(objective: Objective, theta: Array, gradient: Array) -> Array | None:
@@ -90,12 +119,14 @@ def _newton(objective: Objective, theta: Array, gradient: Array) -> Array | None
     return step if np.abs(step).max() < 1 else None
 
 
-def hessian(objective: Objective, theta: Array) -> Array:
-    """Second derivatives by central differences of the analytic gradient, made symmetric."""
+def hessian(objective: Objective, theta: Array, gradient: Array | None = None) -> Array:
+    """Second derivatives by differences of the analytic gradient, made symmetric: central ones, or from ``gradient`` at
+    ``theta`` forward, which costs half as much."""
     size = len(theta)
     made = np.empty((size, size))
     for place in range(size):
         aside = np.zeros(size)
         aside[place] = STEP
-        made[place] = (objective(theta + aside)[1] - objective(theta - aside)[1]) / (2 * STEP)
+        before = objective(theta - aside)[1] if gradient is None else gradient
+        made[place] = (objective(theta + aside)[1] - before) / (2 * STEP if gradient is None else STEP)
     return (made + made.T) / 2

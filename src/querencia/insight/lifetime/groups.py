@@ -37,6 +37,20 @@ class Groups:
     def reweighted(self, weight: Array) -> "Groups":
         return Groups(self.frequency, self.recency, self.age, weight)
 
+    def outlined(self, steps: int = 30) -> "Groups":
+        """Fewer histories of the same customers: those within one ``steps``-th of the longest age, with the same number
+        of purchases (up to a tenth of it), count together at their mean."""
+        width = max(float(self.age.max()), 1e-9) / steps
+        fine = np.where(
+            self.frequency < 20, self.frequency, 20 + np.round(10 * np.log(np.maximum(self.frequency, 20) / 20))
+        )
+        cells = np.stack([fine, np.floor(self.recency / width), np.floor(self.age / width)], axis=1).astype(np.int64)
+        key = (cells[:, 0] * (steps + 2) + cells[:, 1]) * (steps + 2) + cells[:, 2]
+        _, place = np.unique(key, return_inverse=True)
+        weight = np.bincount(place, weights=self.weight)
+        means = {name: np.bincount(place, weights=self.weight * getattr(self, name)) / weight for name in HISTORY}
+        return Groups(**means, weight=weight)
+
 
 def groups(summary: Any) -> Groups:
     """Count identical histories inside the engine; only the counts leave it.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from querencia.insight.lifetime.resampled import Resampled
 
 Z95 = 1.959964
+OUTLINED_FROM = 30_000  # histories; fewer are climbed in no time
 
 
 def within(names: tuple[str, ...], log_values: Array, deviations: Array) -> dict[str, tuple[float, float]]:
@@ -36,6 +37,7 @@ class Model(ABC):
 
     name: ClassVar[str]
     parameters: ClassVar[tuple[str, ...]]
+    has_outline: ClassVar[bool] = True  # histories may be taken together at their mean
 
     def __init__(self, *, time_unit_days: float = 1.0) -> None:
         if not time_unit_days > 0:
@@ -48,8 +50,9 @@ class Model(ABC):
         if grouped.customers <= 0:
             raise InputError("There is no customer to fit the model on.", count=0)
         scaled = self._scaled(grouped)
-        start = self._start(scaled)
-        return self._learn(maximise(self._objective(scaled), start=start, customers=scaled.customers), grouped)
+        outline = self._objective(scaled.outlined()) if self.has_outline and len(scaled) > OUTLINED_FROM else None
+        objective, start = self._objective(scaled), self._start(scaled)
+        return self._learn(maximise(objective, start=start, customers=scaled.customers, outline=outline), grouped)
 
     def resampled(self, summary: Any, *, draws: int = 200, seed: int = 0) -> "Resampled":
         """The model fitted anew on ``draws`` resamples of the customers, for bootstrap intervals of any of its scores.
