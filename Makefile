@@ -31,7 +31,7 @@ check: $(READY) ## Style, types, the import map, translations, templates
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/lint-imports --no-timings
+	@$(VENV)/bin/lint-imports --no-logo
 	@$(VENV)/bin/djlint src/querencia --lint --quiet
 	@$(PYTHON) tools/messages.py check
 	@$(VENV)/bin/querencia manage makemigrations --check --dry-run

@@ -35,7 +35,8 @@ def test_no_function_is_longer_than_a_page() -> None:
         f"{name(path)}:{node.name}": lines
         for path in modules()
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef) and (lines := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
+        if isinstance(node, ast.FunctionDef)
+        and (lines := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
     }
     assert not long, f"Let the parent decide and the leaves compute: split {long} (at most {FUNCTION_LINES_MAX} lines)"
 
@@ -72,7 +73,7 @@ def test_relations_point_downward_only() -> None:
                     target = field.related_model._meta.app_label  # type: ignore[union-attr]
                     if target in FLOORS:
                         assert FLOORS.index(target) <= FLOORS.index(room), (
-                            f"{model.__name__}.{field.name} points up to {target}: keep a plain value, or move the model"
+                            f"{model.__name__}.{field.name} points up to {target}: keep a plain value or move the model"
                         )
 
 

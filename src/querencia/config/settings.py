@@ -131,7 +131,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Tests that start a second process or a server need a file that both can open.
     DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
 else:
-    DATABASES["default"]["OPTIONS"] = {**DATABASES["default"].get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 8}}
+    DATABASES["default"]["OPTIONS"] = {
+        **DATABASES["default"].get("OPTIONS", {}),
+        "pool": {"min_size": 1, "max_size": 8},
+    }
 
 # -- background work ---------------------------------------------------------------------------------------------------
 
