@@ -128,7 +128,8 @@ def test_the_trend_is_there_after_the_first_run(trading: None) -> None:
     assert all((measure.day + timedelta(days=1)).day == 1 for measure in past)
     finding = queries.finding("retention")
     assert finding is not None
-    assert [row["day"] for row in finding["rows"]] == [day_number(measure.day) for measure in queries.trend(800)]
+    same = [measure.day for measure in queries.trend(800) if measure.retention_window_days == 365]
+    assert [row["day"] for row in finding["rows"]] == [day_number(day) for day in same]
     # A run as of one of those days says the same of it, as far as it can know no more.
     reckoned = Measure.objects.get(day=date(2025, 12, 31))
     run = actions.run(at=shop.NOW, as_of=reckoned.day)
@@ -261,9 +262,8 @@ def forbid_writing_scores(forbidden: bool) -> None:
             make = "CREATE TRIGGER no_scores BEFORE INSERT ON customers_score BEGIN SELECT RAISE(ABORT, 'no room'); END"
             cursor.execute(make if forbidden else "DROP TRIGGER no_scores")
         elif forbidden:
-            cursor.execute(
-                "CREATE FUNCTION no_room() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'no room'; END $$ LANGUAGE plpgsql"
-            )
+            raised = "BEGIN RAISE EXCEPTION 'no room'; END"
+            cursor.execute(f"CREATE FUNCTION no_room() RETURNS trigger AS $$ {raised} $$ LANGUAGE plpgsql")
             cursor.execute("CREATE TRIGGER no_scores BEFORE INSERT ON customers_score EXECUTE FUNCTION no_room()")
         else:
             cursor.execute("DROP TRIGGER no_scores ON customers_score; DROP FUNCTION no_room()")
@@ -358,3 +358,40 @@ def test_a_night_is_due_once_where_the_business_is(trading: None) -> None:
     Run.objects.create(status="done", trigger="schedule", as_of=YESTERDAY, created_at=night + timedelta(hours=2))
     assert not queries.is_due(night + timedelta(hours=20))
     assert queries.is_due(night + timedelta(days=1))
+
+
+def test_a_night_whose_work_was_done_otherwise_is_not_due(trading: None) -> None:
+    night = shop.NOW.replace(hour=1, minute=30)
+
+    def finished(trigger: str, as_of: date, hours: int) -> Run:
+        at = night + timedelta(hours=hours)
+        return Run.objects.create(status="done", trigger=trigger, as_of=as_of, created_at=at, finished_at=at)
+
+    finished("button", YESTERDAY - timedelta(days=1), -2)
+    finished("command", YESTERDAY - timedelta(days=40), 1)
+    assert queries.is_due(night + timedelta(hours=3))
+    imported = finished("import", YESTERDAY, 2)
+    assert not queries.is_due(night + timedelta(hours=3))
+    imported.delete()
+    finished("command", YESTERDAY, 2)
+    assert not queries.is_due(night + timedelta(hours=3))
+    assert queries.is_due(night + timedelta(days=1))
+
+
+def test_the_trend_compares_like_with_like() -> None:
+    """A log of 16 months is judged by half years now, and could only be by quarters some months ago."""
+    shop.open_business()
+    first = date(2024, 11, 4)
+    shop.sell([sale for number in range(40) for sale in shop.every(20, key=f"c{number}", start=first, times=24)])
+    done()
+    retention = queries.finding("retention")
+    assert retention is not None
+    assert retention["window_days"] == 182
+    windows = {day_number(measure.day): measure.retention_window_days for measure in queries.trend(800)}
+    assert set(windows.values()) > {91, 182}
+    assert [row["day"] for row in retention["rows"]] == [day for day, window in windows.items() if window == 182]
+    cohorts = queries.finding("cohorts")
+    assert cohorts is not None
+    assert cohorts["period"] == "month"
+    assert {row["cohort"] for row in cohorts["rows"]} == {day_number(date(2024, 11, 1))}
+    assert [row["period"] for row in cohorts["rows"]] == list(range(15))  # the last month is not over

@@ -2,10 +2,9 @@
 """The small tables that the overview shows: insight's own, as JSON. Days are day numbers, money is minor units."""
 
 import json
-from itertools import pairwise
 from typing import Any
 
-from querencia.insight import cohorts, defection, gates, language, pareto
+from querencia.insight import cohorts, defection, gates, language, pareto, periods
 from querencia.insight.gates import Gate
 from querencia.measures import calls
 from querencia.measures.engine import Desk
@@ -14,6 +13,7 @@ from querencia.measures.outlook import Outlook
 from querencia.measures.scoring import Facts
 
 PERIODS_MAX = 36
+COLUMNS_MAX = 24
 
 type Data = dict[str, Any]
 
@@ -27,10 +27,7 @@ def all_of(desk: Desk, facts: Facts, outlook: Outlook, measured: list[OfDay]) ->
         "defections": {"period": "month", "rows": _rows(defection.by_period(days, as_of=facts.as_of))[-PERIODS_MAX:]},
         "retention": {
             **_rows(defection.retention(days, as_of=facts.as_of))[0],
-            "rows": [
-                {"day": day, **{name: values[f"retention_{name}"] for name in ("rate", "low", "high")}}
-                for day, values in sorted(measured, key=lambda of_day: of_day[0])
-            ],
+            "rows": _trend(measured),
         },
         "calls": {"rows": calls.first(desk)},
         "at_stake": _at_stake(desk, outlook),
@@ -50,19 +47,35 @@ def _one(desk: Desk, query: str) -> Data:
     return _rows(desk.sql(query).to_arrow_table())[0]
 
 
+def _trend(measured: list[OfDay]) -> list[Data]:
+    """Retention up to the day, as far as it was reckoned over the same window: half a year says another thing than a
+    year."""
+    ordered = sorted(measured, key=lambda of_day: of_day[0])
+    window = ordered[-1][1]["retention_window_days"]
+    return [
+        {"day": day, **{name: values[f"retention_{name}"] for name in ("rate", "low", "high")}}
+        for day, values in ordered
+        if values["retention_window_days"] == window
+    ]
+
+
 def _cohorts(days: Any, facts: Facts) -> Data:
-    rows = _rows(cohorts.retention(days, as_of=facts.as_of))
-    starts = sorted({row["cohort"] for row in rows})
-    kept = set(starts[-PERIODS_MAX:])
-    return {"period": _period(starts), "rows": [row for row in rows if row["cohort"] in kept]}
+    if facts.first_day is None:
+        return {"period": None, "rows": []}
+    length = _period(facts.first_day, facts.as_of)
+    rows = _rows(cohorts.retention(days, as_of=facts.as_of, period=length))
+    kept = set(sorted({row["cohort"] for row in rows})[-PERIODS_MAX:])
+    return {"period": length, "rows": [row for row in rows if row["cohort"] in kept]}
 
 
-def _period(starts: list[int]) -> str | None:
-    """Which period cohorts were cut by, told from the shortest step between them."""
-    steps = [later - earlier for earlier, later in pairwise(starts)]
-    if not steps:
-        return None
-    return "week" if min(steps) < 28 else "month" if min(steps) < 90 else "quarter"
+def _period(first_day: int, last_day: int) -> str:
+    """The shortest period that cuts the log into no more columns than a page can show."""
+    fitting = (
+        length
+        for length in periods.PERIODS
+        if periods.index_of(last_day, length) - periods.index_of(first_day, length) < COLUMNS_MAX
+    )
+    return next(fitting, periods.PERIODS[-1])
 
 
 def _pareto(desk: Desk, facts: Facts) -> Data:

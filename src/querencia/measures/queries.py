@@ -113,7 +113,11 @@ def yesterday(at: datetime) -> date:
 
 
 def is_due(at: datetime) -> bool:
-    """Whether tonight's run has yet to be done: once a night where the business is, again if it failed."""
+    """Whether tonight's run has yet to be done: once a night where the business is, again if it failed.
+
+    A run that anything else set off since then has done the night's work, if it measured yesterday or whatever was the
+    last day.
+    """
     known = business.business()
     if known is None or not Purchase.objects.exists():
         return False
@@ -121,8 +125,12 @@ def is_due(at: datetime) -> bool:
     tonight = datetime.combine(local_day(at, zone), NIGHT, zone)
     if at < tonight:
         return False
-    since = Run.objects.filter(created_at__gte=tonight, trigger=Run.Trigger.SCHEDULE)
-    failed = since.filter(status=Run.Status.FAILED)
-    if since.exclude(status=Run.Status.FAILED).exists() or failed.count() >= ATTEMPTS_PER_NIGHT:
+    since = Run.objects.filter(created_at__gte=tonight)
+    # A command may have been told another day.
+    if since.filter(status=Run.Status.DONE).exclude(trigger=Run.Trigger.COMMAND, as_of__lt=yesterday(at)).exists():
+        return False
+    of_night = since.filter(trigger=Run.Trigger.SCHEDULE)
+    failed = of_night.filter(status=Run.Status.FAILED)
+    if of_night.exclude(status=Run.Status.FAILED).exists() or failed.count() >= ATTEMPTS_PER_NIGHT:
         return False
     return not failed.filter(created_at__gt=at - RETRY_AFTER).exists()
