@@ -23,6 +23,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "import": Entry("imports", "Bring in", "Purchases or customers out of files into the database."),
     "up": Entry("up", "Run", "Serve the pages and do the background work, in one command."),
+    "demo": Entry("demo", "Run", "Serve a shop to look at: real purchases, invented people."),
     "measure": Entry("measure", "Run", "Score every customer and measure the business, now."),
     "doctor": Entry("doctor", "Look after", "Say in words whether everything is well."),
     "manage": Entry("manage", "Look after", "Django's own commands, such as migrate or createsuperuser."),

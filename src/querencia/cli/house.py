@@ -18,6 +18,15 @@ def migrate() -> None:
     call_command("migrate", interactive=False, verbosity=0)
 
 
+def leave() -> None:
+    """Let go of the database and the queue, so that the folder they are in can be moved."""
+    from django.db import connections
+    from huey.contrib.djhuey import HUEY
+
+    connections.close_all()
+    HUEY.storage.close()
+
+
 def business_zone() -> str:
     """The time zone in which the business counts its days."""
     from querencia.business import queries

@@ -27,7 +27,7 @@ def command(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve pages.")] = 2,
 ) -> None:
     """Serve the pages and do the background work, in one command. Ctrl+C stops both."""
-    held = _take(host, port)
+    held = take(host, port, command="up")
     os.environ.setdefault("QUERENCIA_URL", f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{port}")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
     house.enter()
@@ -52,7 +52,7 @@ def serve(*, host: str, port: int, workers: int) -> None:
     typer.echo("Stopped.")
 
 
-def _take(host: str, port: int) -> socket.socket:
+def take(host: str, port: int, *, command: str) -> socket.socket:
     """The port, held for the web server that will share it: nobody else can take it while that one starts."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     held = socket.socket(family)
@@ -68,7 +68,7 @@ def _take(host: str, port: int) -> socket.socket:
         reason = fault.strerror or str(fault)
         raise Refused(
             f"Port {port} of {host} cannot be used ({reason}). "
-            f"Choose another: querencia up --port {min(port + 1, 65535)}"
+            f"Choose another: querencia {command} --port {port + 1 if port < 65535 else port - 1}"
         ) from None
     return held
 

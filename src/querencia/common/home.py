@@ -27,6 +27,11 @@ def welcome_token(folder: Path) -> str:
     return _secret(folder / "welcome_token", length=24)
 
 
+def demo_password(folder: Path) -> str:
+    """What the demo in a folder is logged in to with: the same however often it is built anew."""
+    return _secret(folder / "password", length=9)
+
+
 def _secret(path: Path, *, length: int) -> str:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

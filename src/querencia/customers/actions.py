@@ -1,7 +1,8 @@
-"""Writing to the central database: imports."""
+"""Writing to the central database: imports, and the people of demonstrations."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from querencia.business.queries import business as the_business
 from querencia.customers.imports import running
 from querencia.customers.imports.folder import Busy, Folder
 from querencia.customers.imports.staging import Progress
-from querencia.customers.models import Import
+from querencia.customers.models import ContactPoint, Customer, Identifier, Import
 
 FINISHED = (Import.Status.DONE,)
 CHUNK = 1 << 20
@@ -162,3 +163,21 @@ def fingerprint_of(path: Path, kind: str, mapping: dict[str, str], file_format: 
     how = {"kind": kind, "mapping": mapping, "format": file_format, "source": source}
     digest.update(json.dumps(how, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+@transaction.atomic
+def mark_invented(*, phones: Mapping[str, str] | None = None) -> int:
+    """Note of everybody in this database that they do not exist; returns how many.
+
+    ``phones``: by customer key, numbers that nobody has. No import would take them: it wants numbers that can be rung.
+    """
+    if phones:
+        ids = dict(Customer.objects.filter(key__in=phones).values_list("key", "id"))
+        known = [(ids[key], number) for key, number in phones.items() if key in ids]
+        Identifier.objects.bulk_create(
+            [Identifier(customer_id=owner, kind=Identifier.Kind.PHONE, value=number) for owner, number in known]
+        )
+        ContactPoint.objects.bulk_create(
+            [ContactPoint(customer_id=owner, kind=ContactPoint.Kind.PHONE, value=number) for owner, number in known]
+        )
+    return Customer.objects.update(is_invented=True)
