@@ -1,44 +1,23 @@
 """Setting up and changing the business and its staff."""
 
-from zoneinfo import available_timezones
-
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from querencia.business.models import Business, Role, Staff
-from querencia.common import money
 
 
 def set_business(
     *, name: str, currency: str, time_zone: str = "UTC", language: str = "en", country: str = "", notice: str = ""
 ) -> Business:
     """Create or change the one business. Raises ValidationError on an unknown currency, time zone or language."""
-    problems: dict[str, str] = {}
-    if not name.strip():
-        problems["name"] = _("The business needs a name.")
-    if not money.is_currency(currency):
-        problems["currency"] = _("%(code)s is not an ISO 4217 currency; write three letters, such as EUR.") % {
-            "code": currency
-        }
-    if time_zone not in available_timezones():
-        problems["time_zone"] = _("%(zone)s is not an IANA time zone; write, for example, Europe/Madrid.") % {
-            "zone": time_zone
-        }
-    if problems:
-        raise ValidationError(problems)
-    changed, _created = Business.objects.update_or_create(
-        pk=1,
-        defaults={
-            "name": name.strip(),
-            "currency": currency.upper(),
-            "time_zone": time_zone,
-            "language": language,
-            "country": country.upper(),
-            "notice": notice,
-        },
-    )
+    changed = Business.objects.filter(pk=1).first() or Business(pk=1)
+    changed.name, changed.time_zone, changed.language, changed.notice = name.strip(), time_zone, language, notice
+    changed.currency, changed.country = currency.upper(), country.upper()
+    # That there is none yet, or this one, is not to be checked: it is number one.
+    changed.full_clean(validate_unique=False)
+    changed.save()
     return changed
 
 
@@ -47,7 +26,7 @@ def add_staff(*, email: str, password: str, name: str = "", role: str = Role.AGE
     email = email.strip().lower()
     if Staff.objects.filter(email=email).exists():
         raise ValidationError({"email": _("%(email)s already has an account.") % {"email": email}})
-    staff = Staff(email=email, name=name.strip(), role=role, language=language, is_superuser=role == Role.OWNER)
+    staff = Staff(email=email, name=name.strip(), role=role, language=language)
     staff.set_password(password)
     staff.full_clean()
     validate_password(password, staff)
@@ -69,11 +48,13 @@ def set_language(*, staff: Staff, language: str) -> None:
 @transaction.atomic
 def change_staff(*, staff_id: int, role: str, is_active: bool) -> Staff:
     """Change what somebody may do. Raises ValidationError when nobody would be left who owns the installation."""
+    # All owners are locked, not only this person: two who demote each other at once must not both succeed.
+    owners = set(
+        Staff.objects.select_for_update().filter(role=Role.OWNER, is_active=True).order_by("pk").values_list("pk")
+    )
     staff = Staff.objects.select_for_update().get(pk=staff_id)
-    owns = role == Role.OWNER and is_active
-    others = Staff.objects.filter(role=Role.OWNER, is_active=True).exclude(pk=staff_id)
-    if not owns and not others.exists():
+    if (role != Role.OWNER or not is_active) and owners <= {(staff_id,)}:
         raise ValidationError(_("Somebody has to own this installation: make another person owner first."))
-    staff.role, staff.is_active, staff.is_superuser = role, is_active, owns
-    staff.save(update_fields=["role", "is_active", "is_superuser"])
+    staff.role, staff.is_active = role, is_active
+    staff.save(update_fields=["role", "is_active"])
     return staff

@@ -1,9 +1,31 @@
 """The one business of this installation, and the accounts of those who work in it."""
 
+from zoneinfo import available_timezones
+
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from querencia.common import money
+
+LANGUAGES = [("en", "English"), ("es", "Español"), ("pt", "Português")]
+
+
+def is_known_currency(code: str) -> None:
+    if not money.is_currency(code):
+        said = gettext("%(code)s is not an ISO 4217 currency; write three letters, such as EUR.")
+        raise ValidationError(said % {"code": code})
+
+
+def is_known_time_zone(zone: str) -> None:
+    if zone not in available_timezones():
+        said = gettext("%(zone)s is not an IANA time zone; write, for example, Europe/Madrid.")
+        raise ValidationError(said % {"zone": zone})
 
 
 class Role(models.TextChoices):
@@ -23,12 +45,12 @@ class Business(models.Model):
         DEMO = "demo", _("Sample data")
         SIMULATED = "simulated", _("Simulated data")
 
-    name = models.CharField(_("name"), max_length=120)
-    currency = models.CharField(_("currency"), max_length=3, help_text=_("ISO 4217 code, for example EUR"))
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
-    language = models.CharField(
-        _("language"), max_length=5, default="en", choices=[("en", "English"), ("es", "Español"), ("pt", "Português")]
+    name = models.CharField(_("name"), max_length=120, error_messages={"blank": _("The business needs a name.")})
+    currency = models.CharField(
+        _("currency"), max_length=3, validators=[is_known_currency], help_text=_("ISO 4217 code, for example EUR")
     )
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[is_known_time_zone])
+    language = models.CharField(_("language"), max_length=5, default="en", choices=LANGUAGES)
     country = models.CharField(_("country"), max_length=2, blank=True, help_text=_("ISO 3166 code, for example ES"))
     # Said on every page: nobody may take sample or simulated figures for their own.
     notice = models.CharField(max_length=12, choices=Notice, default=Notice.NONE, blank=True, editable=False)
@@ -37,8 +59,11 @@ class Business(models.Model):
         verbose_name = _("business")
         verbose_name_plural = _("business")
         constraints = [
-            models.CheckConstraint(condition=models.Q(pk=1), name="business_is_one"),
-            models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="business_currency_iso"),
+            models.CheckConstraint(condition=Q(pk=1), name="business_is_one"),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="business_currency_iso"),
+            models.CheckConstraint(
+                condition=Q(country="") | Q(country__regex=r"^[A-Z]{2}$"), name="business_country_iso"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -55,7 +80,7 @@ class StaffManager(BaseUserManager["Staff"]):
         return staff
 
     def create_superuser(self, email: str, password: str | None = None, **fields: object) -> "Staff":
-        return self.create_user(email, password, role=Role.OWNER, is_superuser=True, **fields)
+        return self.create_user(email, password, role=Role.OWNER, **fields)
 
     def get_by_natural_key(self, username: str | None) -> "Staff":
         return self.get(email__iexact=username)
@@ -71,7 +96,7 @@ class Staff(AbstractBaseUser, PermissionsMixin):
         _("language"),
         max_length=5,
         blank=True,
-        choices=[("en", "English"), ("es", "Español"), ("pt", "Português")],
+        choices=LANGUAGES,
         help_text=_("Empty: the language of the business"),
     )
     is_active = models.BooleanField(_("may log in"), default=True)
@@ -85,7 +110,9 @@ class Staff(AbstractBaseUser, PermissionsMixin):
         verbose_name = _("member of staff")
         verbose_name_plural = _("staff")
         constraints = [
-            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="staff_role_known"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="staff_role_known"),
+            # Ana@example.org and ana@example.org are one mailbox.
+            models.UniqueConstraint(Lower("email"), name="staff_email_once"),
         ]
 
     def __str__(self) -> str:
@@ -95,3 +122,8 @@ class Staff(AbstractBaseUser, PermissionsMixin):
     def is_staff(self) -> bool:
         """Django's word for *may enter the back office*."""
         return self.role in (Role.OWNER, Role.MANAGER)
+
+    @property
+    def is_superuser(self) -> bool:  # type: ignore[override]
+        """Django's word for *may do everything*: no column, so that it cannot say otherwise than the role."""
+        return self.role == Role.OWNER

@@ -13,7 +13,7 @@ from querencia.common import home as installation
 
 SOURCE = Path(__file__).resolve().parent.parent
 HOME = installation.home()
-SECRET_KEY = installation.secret_key(HOME)
+SECRET_KEY = os.environ.get("QUERENCIA_SECRET_KEY") or installation.secret_key(HOME)
 DEBUG = os.environ.get("QUERENCIA_DEBUG") == "1"
 
 # -- where it is reached -----------------------------------------------------------------------------------------------
@@ -43,6 +43,11 @@ CSRF_COOKIE_NAME = "querencia_csrf"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+# Whether its subdomains are served by HTTPS too, and the domain is to be preloaded, only who owns the domain knows.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# Who asks is told by as many entries at the end of X-Forwarded-For as there are proxies of ours: what stands before
+# them, anybody may have written. HTTPS ends at a proxy, so there is one at least.
+PROXIES = int(os.environ.get("QUERENCIA_PROXIES") or (1 if HTTPS else 0))
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
@@ -63,8 +68,8 @@ INSTALLED_APPS = [
     "querencia.measures",
     "querencia.customers",
     "querencia.business",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "querencia.config.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -136,6 +141,9 @@ else:
         "pool": {"min_size": 1, "max_size": 8},
     }
 
+# Counts of attempts, which every process has to know of.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "querencia_cache"}}
+
 # -- background work ---------------------------------------------------------------------------------------------------
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -162,6 +170,7 @@ AUTH_USER_MODEL = "business.Staff"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
+    "querencia.web.access.Rights",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -182,6 +191,10 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody may have this house write to whom they please
+# Of one account from one address axes counts further down. These stop who guesses from many addresses, tries many
+# accounts from one, or knows the password and guesses the code of the second step.
+ACCOUNT_RATE_LIMITS = {"login_failed": "30/10m/ip,12/10m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Querencia"
 AXES_FAILURE_LIMIT = 8
@@ -190,6 +203,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "login"
 AXES_USERNAME_CALLABLE = "querencia.web.accounts.guessed_name"
+AXES_CLIENT_IP_CALLABLE = "querencia.web.accounts.client_address"
 AXES_LOCKOUT_TEMPLATE = "account/locked.html"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False

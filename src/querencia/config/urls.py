@@ -1,8 +1,7 @@
+from django.contrib import admin
 from django.urls import include, path
 
-from querencia.web.backoffice import site
-
 urlpatterns = [
-    path("back-office/", site.urls),
+    path("back-office/", admin.site.urls),
     path("", include("querencia.web.urls")),
 ]

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate
 
+from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from querencia.business.models import Role, Staff
 
@@ -30,18 +32,18 @@ def may(staff: object, what: str) -> bool:
 def needs[**P](
     what: str,
 ) -> Callable[
-    [Callable[Concatenate[HttpRequest, P], HttpResponse]], Callable[Concatenate[HttpRequest, P], HttpResponse]
+    [Callable[Concatenate[HttpRequest, P], HttpResponseBase]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 ]:
     """Open a page only to those who may: others log in first, or are told no (403)."""
     if not any(what in rights for rights in MAY.values()):
         raise ValueError(f"no role may {what!r}: add it to MAY")
 
     def guard(
-        view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
         @login_required
         @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not may(request.user, what):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
@@ -49,3 +51,14 @@ def needs[**P](
         return guarded
 
     return guard
+
+
+class Rights(BaseBackend):
+    """The same rights in the words of the back office, which asks for permissions by application and model."""
+
+    def has_perm(self, user_obj: object, perm: str, obj: object = None) -> bool:
+        return self.has_module_perms(user_obj, perm.split(".")[0])
+
+    def has_module_perms(self, user_obj: object, app_label: str) -> bool:
+        # What the business is, who works in it and what they did is the owner's.
+        return may(user_obj, "settings" if app_label in ("business", "admin") else "back_office")
