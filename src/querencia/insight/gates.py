@@ -19,6 +19,7 @@ from querencia.insight.engine import rows, whole
 from querencia.insight.language import gettext as _
 from querencia.insight.rfm import as_summary
 from querencia.insight.tables import Day, day_number
+from querencia.insight.wording import number
 
 CUSTOMERS_MIN = 30
 REPEATERS_MIN = 50
@@ -86,6 +87,10 @@ def closed(gates: Collection[Gate], figure: str) -> list[Gate]:
     return [gate for gate in gates if gate.name in NEEDS[figure] and not gate.is_open]
 
 
+def _filled(reason: str, facts: Mapping[str, int]) -> str:
+    return reason % {name: number(value) for name, value in facts.items()}
+
+
 def _customers(customers: int) -> Gate:
     facts = {"count": customers, "least": CUSTOMERS_MIN}
     if customers >= CUSTOMERS_MIN:
@@ -95,7 +100,7 @@ def _customers(customers: int) -> Gate:
             "Customers who have bought so far: %(count)s. Below %(least)s, chance moves every share by more than "
             "17 points."
         )
-    return Gate("customers", customers >= CUSTOMERS_MIN, reason % facts, facts)
+    return Gate("customers", customers >= CUSTOMERS_MIN, _filled(reason, facts), facts)
 
 
 def _repeaters(repeaters: int) -> Gate:
@@ -107,7 +112,7 @@ def _repeaters(repeaters: int) -> Gate:
             "Customers who have come back so far: %(count)s. How often customers return cannot be learned from fewer "
             "than %(least)s."
         )
-    return Gate("repeaters", repeaters >= REPEATERS_MIN, reason % facts, facts)
+    return Gate("repeaters", repeaters >= REPEATERS_MIN, _filled(reason, facts), facts)
 
 
 def _history(days: int, horizon_days: int | None) -> Gate:
@@ -122,7 +127,7 @@ def _history(days: int, horizon_days: int | None) -> Gate:
         )
     else:
         reason = _("Days of history: %(days)s. At least %(least)s are needed.")
-    return Gate("history", days >= least, reason % facts, facts)
+    return Gate("history", days >= least, _filled(reason, facts), facts)
 
 
 def _recent(silent: int | None, least: int) -> Gate:
@@ -136,7 +141,7 @@ def _recent(silent: int | None, least: int) -> Gate:
             "Days since the latest purchase: %(days)s. Nobody bought within %(least)s days: more likely purchases are "
             "still to be handed in than all customers have left."
         )
-    return Gate("recent", silent < least, reason % facts, facts)
+    return Gate("recent", silent < least, _filled(reason, facts), facts)
 
 
 def _money(spenders: int) -> Gate:
@@ -145,4 +150,4 @@ def _money(spenders: int) -> Gate:
         reason = _("Customers who have brought money in: %(count)s.")
     else:
         reason = _("No customer has brought money in: the purchases have no amounts, or everything was given back.")
-    return Gate("money", spenders > 0, reason % facts, facts)
+    return Gate("money", spenders > 0, _filled(reason, facts), facts)

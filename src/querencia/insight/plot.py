@@ -130,7 +130,14 @@ def _themed(spec: dict[str, Any], language: str) -> dict[str, Any]:
     }
     look = {"axis": axis, "view": {"stroke": None}, "text": {"font": FONT}, "background": None}
     symbols = Locale.parse(wording.LOCALES[language]).number_symbols["latn"]
-    numbers = {"decimal": symbols["decimal"], "thousands": symbols["group"], "grouping": [3], "currency": ["", ""]}
+    per_cent = Locale.parse(wording.LOCALES[language]).percent_formats[None].pattern.rpartition("0")[2]
+    numbers = {
+        "decimal": symbols["decimal"],
+        "thousands": symbols["group"],
+        "grouping": [3],
+        "currency": ["", ""],
+        "percent": per_cent,
+    }
     return {**spec, "config": {**look, "locale": {"number": numbers}}, "padding": 2}
 
 

@@ -58,6 +58,9 @@ def imported(request: HttpRequest, pk: UUID) -> HttpResponse:
         "why": queries.why(found),
         "reasons": [files.reason_text(reason) for reason in found.reasons],
         "format": files.format_in_words(found.file_format),
+        "mapping": [
+            (field.label, column) for field in files.fields(found.kind) if (column := found.mapping.get(field.name))
+        ],
         "has_rejects": queries.rejects_path(found) is not None,
     }
     return render(request, "cockpit/import.html#state" if request.htmx else "cockpit/import.html", context)  # type: ignore[attr-defined]

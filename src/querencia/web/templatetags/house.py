@@ -68,6 +68,24 @@ def exact(minor: float | None, business: Business | str | None) -> str:
 
 
 @register.filter
+def magnitude(minor: int) -> int:
+    """Without its sign, where a word says it already: a refund of 5.00."""
+    return abs(minor)
+
+
+@register.filter
+def country_name(code: str) -> str:
+    """PT → Portugal; a code nobody knows as it stands."""
+    return locale().territories.get(code, code)
+
+
+@register.filter
+def language_name(code: str) -> str:
+    """pt → Portuguese, in the reader's language; a code nobody knows as it stands."""
+    return locale().languages.get(code.split("-")[0], code)
+
+
+@register.filter
 def day(value: date | datetime | int | None, style: str = "medium") -> str:
     """A date (or a day number) in words; ``month`` is month and year, ``short`` day and month."""
     if value is None:
