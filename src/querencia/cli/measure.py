@@ -26,6 +26,7 @@ def command(
 ) -> None:
     """Score every customer and measure the business, now. Running it twice for one day replaces that day's figures."""
     house.enter()
+    house.migrate()
     from querencia.common.time import now
     from querencia.measures import actions, queries
     from querencia.measures.models import Run
