@@ -235,7 +235,7 @@ def test_an_empty_table_gives_an_empty_answer(engine: str) -> None:
         assert rows(compute(empty, by="arm")) == []
     assert rows(survival.contracts(empty)) == []
     assert survival.compare(empty, by="arm") is None
-    model = survival.HazardModel(baseline="each").fit(grades())
+    model = survival.HazardModel(covariates=["arm"]).fit(freireich())
     assert rows(model.survival(empty, 3)) == []
     with pytest.raises(InputError, match="Nobody has left"):
         survival.HazardModel().fit(empty)

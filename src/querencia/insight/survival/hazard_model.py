@@ -168,9 +168,11 @@ class HazardModel:
         frame, made = designs.frame_patterns(contracts, self.covariates)
         if "customer_id" not in frame.collect_schema().names():
             raise InputError("There is no column 'customer_id': say whose chance it is.", column="customer_id")
-        share, low, high = self._chances(made, periods)
         if not len(made):
-            share = low = high = np.zeros(0)
+            return like(
+                frame.select("customer_id", *(nw.lit(1.0).alias(n) for n in ("share", "low", "high"))), contracts
+            )
+        share, low, high = self._chances(made, periods)
         return like(_spread(frame, made, self.covariates, {"share": share, "low": low, "high": high}), contracts)
 
     def _chances(self, made: Patterns, periods: int) -> tuple[Array, Array, Array]:

@@ -1,0 +1,128 @@
+"""What each arm of an experiment did on average, with its interval: a few sums leave the engine."""
+
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import Any
+
+import narwhals as nw
+from scipy.stats import t as student
+
+from querencia.insight.engine import Frame, frame_of, rows, small, whole
+from querencia.insight.intervals import CONFIDENCE, wilson
+from querencia.insight.uplift.experiment import CONTROL, arms, outcome_of
+
+TYPES = {
+    "arm": nw.String,
+    "customers": nw.Int64,
+    "mean": nw.Float64,
+    "low": nw.Float64,
+    "high": nw.Float64,
+    "effect": nw.Float64,
+    "effect_low": nw.Float64,
+    "effect_high": nw.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Mean outcome of one arm, the squared error of that mean, and whether all outcomes were 1 or 0, alike likely."""
+
+    customers: int
+    mean: float
+    error_squared: float
+    successes: float | None
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        if self.successes is not None:
+            return wilson(self.successes, self.customers, confidence)
+        if self.customers < 2:
+            return -float("inf"), float("inf")
+        reach = float(student.ppf((1 + confidence) / 2, self.customers - 1)) * sqrt(self.error_squared)
+        return self.mean - reach, self.mean + reach
+
+
+def effects(experiment: Any, *, confidence: float = CONFIDENCE) -> Any:
+    """Mean outcome by arm and what it changed against control: a small table, control first.
+
+    ``arm, customers, mean, low, high, effect, effect_low, effect_high``; the effect is the difference of means, null
+    for control and where there is none. Intervals: of outcomes that are 1 or 0, Wilson's of a share and Newcombe's of a
+    difference (Newcombe 1998, Statistics in Medicine 17, method 10); of others Student's and Welch's (1947). Where an
+    arm has fewer than two customers its interval is null. With ``propensity`` customers count by the inverse of the
+    chance of their arm (Hájek 1971), and intervals are of large samples.
+    """
+    frame = frame_of(experiment)
+    others = arms(frame)
+    found = _sums(frame)
+    control = found.get(CONTROL)
+    table: list[tuple[Any, ...]] = []
+    for name in (CONTROL, *others):
+        if name not in found:
+            continue
+        arm = found[name]
+        ends = [end if abs(end) < float("inf") else None for end in arm.interval(confidence)]
+        change: tuple[float | None, ...] = (None, None, None)
+        if control is not None and name != CONTROL:
+            change = difference(arm, control, confidence)
+        table.append((name, arm.customers, arm.mean, *ends, *change))
+    return small({name: [row[place] for row in table] for place, name in enumerate(TYPES)}, TYPES, experiment)
+
+
+def difference(arm: Arm, control: Arm, confidence: float) -> tuple[float | None, float | None, float | None]:
+    """Effect against control, with its interval; null ends where an arm is too small to have one."""
+    effect = arm.mean - control.mean
+    if arm.successes is not None and control.successes is not None:
+        (low, high), (control_low, control_high) = arm.interval(confidence), control.interval(confidence)
+        below = sqrt((arm.mean - low) ** 2 + (control_high - control.mean) ** 2)
+        above = sqrt((high - arm.mean) ** 2 + (control.mean - control_low) ** 2)
+        return effect, effect - below, effect + above
+    if min(arm.customers, control.customers) < 2:
+        return effect, None, None
+    squared = arm.error_squared + control.error_squared
+    if squared <= 0:
+        return effect, effect, effect
+    freedom = squared**2 / sum(one.error_squared**2 / (one.customers - 1) for one in (arm, control))
+    reach = float(student.ppf((1 + confidence) / 2, freedom)) * sqrt(squared)
+    return effect, effect - reach, effect + reach
+
+
+def _sums(frame: Frame) -> dict[str, Arm]:
+    is_weighted = "propensity" in frame.collect_schema().names()
+    chance = nw.col("propensity").cast(nw.Float64()) if is_weighted else nw.lit(0.5)
+    weight = nw.when(nw.col("arm") == CONTROL).then(1 / (1 - chance)).otherwise(1 / chance)
+    weighed = frame.select("arm", y=outcome_of(frame), w=weight if is_weighted else nw.lit(1.0))
+    y, w = nw.col("y"), nw.col("w")
+    # Squares are summed around a middle, so that large outcomes of little spread do not cancel.
+    middle = rows(weighed.select(y.mean().alias("middle")))[0]["middle"] or 0.0
+    away = y - middle
+    parts = weighed.select(
+        "arm",
+        "w",
+        wa=w * away,
+        ww=w * w,
+        wwa=w * w * away,
+        wwaa=w * w * away * away,
+        is_binary=nw.when((y == 0) | (y == 1)).then(nw.lit(1)).otherwise(nw.lit(0)),
+        y=y,
+    )
+    names = ("w", "wa", "ww", "wwa", "wwaa", "is_binary", "y")
+    summed = parts.group_by("arm").agg(nw.len().alias("customers"), *(nw.col(name).sum() for name in names))
+    found = rows(summed)
+    binary = not is_weighted and all(whole(row["is_binary"]) == whole(row["customers"]) for row in found)
+    return {str(row["arm"]): _arm(row, float(middle), is_weighted, binary) for row in found}
+
+
+def _arm(row: dict[str, Any], middle: float, is_weighted: bool, binary: bool) -> Arm:
+    customers = whole(row["customers"])
+    away = row["wa"] / row["w"]
+    spread = row["wwaa"] - 2 * away * row["wwa"] + away * away * row["ww"]
+    squared = max(0.0, spread) / row["w"] ** 2
+    if not is_weighted and customers > 1:
+        squared *= customers / (customers - 1)
+    mean = row["y"] / customers if binary else middle + away
+    return Arm(customers, mean, squared, float(row["y"]) if binary else None)
+
+
+def z_of(confidence: float) -> float:
+    """How many standard errors the interval of a large sample reaches."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
