@@ -43,10 +43,11 @@ class Terms:
 
 @dataclass(frozen=True)
 class Checked:
-    """Good rows (typed), and what was rejected or left out, and how many rows were wholly blank."""
+    """Good rows (typed), what was rejected or left out of them, what is worth a word, and how many rows there were."""
 
     good: pl.DataFrame
     rejects: pl.DataFrame
+    notes: pl.DataFrame
     read: int
 
 
@@ -57,40 +58,50 @@ class Sieve:
         self.rows = rows
         self.code = pl.Series("code", [None] * len(rows), dtype=pl.String)
         self.parts: list[pl.DataFrame] = []
+        self.noted: list[pl.DataFrame] = []
         self.is_good = pl.Series([True] * len(rows), dtype=pl.Boolean)
 
     def reject(self, code: str, column: str, bad: pl.Series, value: pl.Series | None = None) -> None:
-        self._note(code, column, bad.fill_null(False) & self.is_good, value, is_warning=False)
+        self.parts += self._told(code, column, bad.fill_null(False) & self.is_good, value, is_warning=False)
         self.is_good = self.is_good & ~bad.fill_null(False)
 
     def warn(self, code: str, column: str, bad: pl.Series, value: pl.Series | None = None) -> None:
         """The row is taken, the value is not. Call after all rejects: rejected rows are not warned of."""
-        self._note(code, column, bad.fill_null(False) & self.is_good, value, is_warning=True)
+        self.parts += self._told(code, column, bad.fill_null(False) & self.is_good, value, is_warning=True)
 
-    def _note(self, code: str, column: str, bad: pl.Series, value: pl.Series | None, *, is_warning: bool) -> None:
-        if not bad.any():
-            return
-        count = int(bad.sum())
-        shown = value.filter(bad).cast(pl.String, strict=False) if value is not None else pl.Series([""] * count)
-        self.parts.append(
-            pl.DataFrame({
-                "row": self.rows.filter(bad),
-                "column": pl.Series([column] * count, dtype=pl.String),
-                "value": shown.str.slice(0, 200).fill_null(""),
-                "code": pl.Series([code] * count, dtype=pl.String),
-                "facts": pl.Series([None] * count, dtype=pl.String),
-                "is_warning": pl.Series([is_warning] * count, dtype=pl.Boolean),
-            })
-        )  # fmt: skip
+    def note(self, code: str, column: str, which: pl.Series, value: pl.Series | None = None) -> None:
+        """The row is taken whole, and worth a word in the summary. Call after all rejects."""
+        self.noted += self._told(code, column, which.fill_null(False) & self.is_good, value, is_warning=True)
+
+    def _told(
+        self, code: str, column: str, which: pl.Series, value: pl.Series | None, *, is_warning: bool
+    ) -> list[pl.DataFrame]:
+        if not which.any():
+            return []
+        count = int(which.sum())
+        shown = value.filter(which).cast(pl.String, strict=False) if value is not None else pl.Series([""] * count)
+        told = {
+            "row": self.rows.filter(which),
+            "column": pl.Series([column] * count, dtype=pl.String),
+            # Databases and spreadsheets choke on the sign that ends a text in older languages.
+            "value": shown.str.slice(0, 200).str.replace_all("\x00", "", literal=True).fill_null(""),
+            "code": pl.Series([code] * count, dtype=pl.String),
+            "facts": pl.Series([None] * count, dtype=pl.String),
+            "is_warning": pl.Series([is_warning] * count, dtype=pl.Boolean),
+        }
+        return [pl.DataFrame(told)]
 
     def rejects(self, broken: list[Broken]) -> pl.DataFrame:
         parts = [*self.parts, broken_rows(broken)] if broken else self.parts
         return pl.concat(parts).sort("row", maintain_order=True) if parts else reasons.nothing()
 
+    def notes(self) -> pl.DataFrame:
+        return pl.concat(self.noted) if self.noted else reasons.nothing()
+
 
 def broken_rows(broken: list[Broken]) -> pl.DataFrame:
     return pl.DataFrame(
-        [(row.row, "", row.text, row.code, json.dumps(row.facts), False) for row in broken],
+        [(row.row, "", row.text.replace("\x00", ""), row.code, json.dumps(row.facts), False) for row in broken],
         schema=reasons.REJECTS,
         orient="row",
     )
@@ -111,6 +122,11 @@ class Source:
         given = self.terms.resolved.get(field, "")
         return given.text if isinstance(given, Formula) else given
 
+    def is_constant(self, field: str) -> bool:
+        """Whether one number stands for every row."""
+        given = self.terms.resolved[field]
+        return isinstance(given, Formula) and not given.columns
+
     def raw(self, field: str) -> pl.Series:
         given = self.terms.resolved[field]
         if not isinstance(given, Formula):
@@ -119,8 +135,16 @@ class Source:
             return pl.Series([given.text] * len(self.frame), dtype=pl.String)
         if len(given.columns) == 1:
             return self.frame[given.columns[0]]
-        shown = [self.frame[name].cast(pl.String, strict=False).fill_null("") for name in given.columns]
-        return pl.select(pl.concat_str([pl.lit(series) for series in shown], separator=" · ")).to_series()
+        return self._joined(given.columns, " · ")
+
+    def moment(self, field: str) -> pl.Series:
+        """A date, or what several columns tell of it (year and month, day and hour) in one text."""
+        given = self.terms.resolved[field]
+        return self._joined(given.columns, " ") if isinstance(given, Formula) else self.frame[given]
+
+    def _joined(self, columns: list[str], separator: str) -> pl.Series:
+        shown = [pl.lit(dates.as_text(self.frame[name])) for name in columns]
+        return pl.select(pl.concat_str(shown, separator=separator, ignore_nulls=True)).to_series()
 
     def number(self, field: str, digits: int, maximum: int) -> pl.Series:
         """Times 10^digits as Int64; null where there is none, or it is no number."""
@@ -166,12 +190,12 @@ def check(kind: str, terms: Terms, batch: Batch) -> Checked:
     typed = checker(source, sieve)
     rejects = sieve.rejects(batch.broken)
     good = typed if sieve.is_good.all() else typed.filter(sieve.is_good)
-    return Checked(good, rejects, len(source.rows) + len(batch.broken))
+    return Checked(good, rejects, sieve.notes(), len(source.rows) + len(batch.broken))
 
 
 def purchases(source: Source, sieve: Sieve) -> pl.DataFrame:
-    """Columns ``row, customer_key, at (s since 1970 UTC), day, amount (minor units)`` and those that are mapped of
-    ``key, channel, branch, refund_of, cost, sku, name, category, quantity (thousandths)``."""
+    """Columns ``row, customer_key, at (s since 1970 UTC), day, wall, amount (minor units)`` and those mapped of ``key,
+    channel, branch, refund_of, cost, sku, name, category, quantity (thousandths)``."""
     currency = source.terms.business.currency
     who = values.customer_key(source.raw("customer_key"))
     sieve.reject("no_customer", source.column("customer_key"), who.is_null(), source.raw("customer_key"))
@@ -185,7 +209,7 @@ def purchases(source: Source, sieve: Sieve) -> pl.DataFrame:
     if source.has("currency"):
         named = values.label(source.raw("currency")).str.to_uppercase()
         sieve.reject("other_currency", source.column("currency"), named != currency, source.raw("currency"))
-    typed = {"row": source.rows, "customer_key": who, "at": moment["at"], "day": moment["day"], "amount": amount}
+    typed = {"row": source.rows, "customer_key": who, **moment.to_dict(), "amount": amount}
     for field in ("key", "refund_of"):
         if source.has(field):
             typed[field] = values.label(source.raw(field))
@@ -193,11 +217,15 @@ def purchases(source: Source, sieve: Sieve) -> pl.DataFrame:
     if source.has("refund_of"):
         above = typed["refund_of"].is_not_null() & (amount > 0)
         sieve.reject("refund_positive", source.column("amount"), above, source.raw("amount"))
-    return pl.DataFrame({**typed, **_details(source, sieve)})
+    details = _details(source, sieve)
+    if not source.is_constant("amount"):
+        sieve.note("refund", source.column("amount"), amount < 0, source.raw("amount"))
+        sieve.note("zero", source.column("amount"), amount == 0, source.raw("amount"))
+    return pl.DataFrame({**typed, **details})
 
 
 def moments(source: Source, sieve: Sieve) -> pl.DataFrame:
-    column, raw = source.column("at"), source.raw("at")
+    column, raw = source.column("at"), source.moment("at")
     moment = dates.read(raw, order=source.terms.form.date_order, zone=source.terms.business.time_zone)
     without = moment["at"].is_null() & values.label(raw).is_null()
     sieve.reject("no_date", column, without, raw)

@@ -1,5 +1,6 @@
 """Dates and moments in the many ways files write them: seconds since 1970 (UTC), and the day where the business is."""
 
+import datetime
 import re
 from collections.abc import Sequence
 
@@ -13,7 +14,13 @@ TIME = (
 )
 YEAR_FIRST = r"^(?<a>\d{4})[-/. ](?<b>\d{1,2})[-/. ](?<c>\d{1,2})" + TIME
 YEAR_LAST = r"^(?<a>\d{1,2})[-/. ](?<b>\d{1,2})[-/. ](?<c>\d{4}|\d{2})" + TIME
-COMPACT = r"^(?<a>\d{4})(?<b>\d{2})(?<c>\d{2})(?:t?(?<hour>\d{2})(?<minute>\d{2})(?<second>\d{2})?)?(?<zone>z)?$"
+# A month alone is taken for its first day.
+MONTH_FIRST = r"^(?<b>\d{1,2})[-/. ]+(?<a>\d{4})$"
+MONTH_LAST = r"^(?<a>\d{4})[-/. ]+(?<b>\d{1,2})$"
+MONTH_ALONE = re.compile(r"\s*(?:\d{1,2}[-/. ]\d{4}|\d{4}[-/. ]\d{1,2})\s*")
+COMPACT = (
+    r"^(?<a>\d{4})(?<b>\d{2})(?<c>\d{2})(?:[t ]?(?<hour>\d{2}):?(?<minute>\d{2})(?::?(?<second>\d{2}))?)?(?<zone>z)?$"
+)
 LOOKS = re.compile(
     r"^\s*(?:\d{4}[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ](?:\d{4}|\d{2})"
     r"|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01]))"
@@ -34,13 +41,9 @@ SERIAL_DAYS = 25_569  # 1970-01-01 in Excel's count
 SERIALS = (10_000, 80_000)  # 1927 to 2119
 EPOCH_SECONDS, EPOCH_MILLISECONDS = r"^1\d{9}$", r"^1\d{12}$"
 SECONDS_A_DAY = 86_400
-FAST = {
-    re.compile(r"\d{4}-\d{2}-\d{2}"): "%Y-%m-%d",
-    re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}"): "%Y-%m-%d %H:%M:%S",
-    re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}"): "%Y-%m-%dT%H:%M:%S",
-    re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}"): "%Y-%m-%d %H:%M",
-    re.compile(r"\d{8}"): "%Y%m%d",
-}
+# Plain notations of one length, which polars reads at a third of the price.
+CLOCKS = {r"": "", r"[ T]\d{2}:\d{2}": "%H:%M", r"[ T]\d{2}:\d{2}:\d{2}": "%H:%M:%S"}
+PLAIN = re.compile(r"(?P<year>\d{4}(?P<a>[-/.])\d{2}(?P=a)\d{2}|\d{8})|\d{2}(?P<b>[-/.])\d{2}(?P=b)\d{4}")
 
 
 def looks_like_date(value: str) -> bool:
@@ -77,7 +80,8 @@ def assumed_order(language: str, country: str, currency: str) -> str:
 
 
 def read(given: pl.Series, *, order: str, zone: str) -> pl.DataFrame:
-    """Columns ``at`` (seconds since 1970-01-01 UTC) and ``day`` (days since then where the business is), row by row.
+    """Columns ``at`` (seconds since 1970-01-01 UTC), ``day`` (days since then where the business is) and ``wall``
+    (seconds as the file writes them, the same wherever the business says it is), row by row.
 
     Null where the value is no moment. Moments without a zone are the business's own; an hour that the clocks skipped
     is read as the one after it, one that they repeated as the first.
@@ -89,12 +93,15 @@ def read(given: pl.Series, *, order: str, zone: str) -> pl.DataFrame:
         return _from_aware(given.dt.cast_time_unit("us").dt.convert_time_zone("UTC"), zone)
     if kind == pl.Date:
         return _from_naive(given.cast(pl.Datetime("us")), zone)
-    text = _as_text(given)
-    quick = _quick(text, zone)
+    text = as_text(given)
+    quick = _quick(text, order, zone)
     return _slow(text, order, zone) if quick is None else quick
 
 
-def _as_text(given: pl.Series) -> pl.Series:
+def as_text(given: pl.Series) -> pl.Series:
+    """Any column as text that `read` understands; days without an hour as days alone."""
+    if isinstance(given.dtype, pl.Datetime) and (given.dt.time().drop_nulls() == datetime.time()).all():
+        return given.cast(pl.Date).cast(pl.String)
     if given.dtype.is_float():
         whole = given.cast(pl.Int64, strict=False)
         return pl.select(
@@ -103,15 +110,27 @@ def _as_text(given: pl.Series) -> pl.Series:
     return given if given.dtype == pl.String else given.cast(pl.String, strict=False)
 
 
-def _quick(text: pl.Series, zone: str) -> "pl.DataFrame | None":
-    """Whole batches in one plain notation, the common case, at a third of the price."""
+def _quick(text: pl.Series, order: str, zone: str) -> "pl.DataFrame | None":
+    """Whole batches in one plain notation, the common case."""
     first = text.drop_nulls().head(1).to_list()
-    for shape, notation in FAST.items():
-        if first and shape.fullmatch(first[0]) and bool((text.str.len_bytes() == len(first[0])).all()):
-            naive = text.str.to_datetime(notation, strict=False, time_unit="us")
-            if naive.null_count() == text.null_count():
-                return _from_naive(naive, zone)
-    return None
+    notation = _notation(first[0], order) if first else ""
+    if not notation or not bool((text.str.len_bytes() == len(first[0])).all()):
+        return None
+    naive = text.str.to_datetime(notation, strict=False, time_unit="us")
+    return _from_naive(naive, zone) if naive.null_count() == text.null_count() else None
+
+
+def _notation(value: str, order: str) -> str:
+    """The value's notation if it is a plain one, in the words of `strptime`; else nothing."""
+    day = PLAIN.match(value)
+    clock = next((said for shape, said in CLOCKS.items() if day and re.fullmatch(shape, value[day.end() :])), None)
+    if day is None or clock is None:
+        return ""
+    if day["year"]:
+        said = f"%Y{day['a'] or ''}%m{day['a'] or ''}%d"
+    else:
+        said = day["b"].join(("%m", "%d", "%Y") if order == MDY else ("%d", "%m", "%Y"))
+    return said + (value[day.end()] if clock else "") + clock
 
 
 def _slow(text: pl.Series, order: str, zone: str) -> pl.DataFrame:
@@ -120,11 +139,16 @@ def _slow(text: pl.Series, order: str, zone: str) -> pl.DataFrame:
     if named.any():
         text = _months_as_numbers(text, named)
     frame = pl.DataFrame({"text": text})
-    parts = [
-        _parts(frame, YEAR_FIRST, ("a", "b", "c")),
-        _parts(frame, YEAR_LAST, ("c", "a", "b") if order == MDY else ("c", "b", "a")),
-        _parts(frame, COMPACT, ("a", "b", "c")),
-    ]
+    notations = {
+        YEAR_FIRST: ("a", "b", "c"),
+        YEAR_LAST: ("c", "a", "b") if order == MDY else ("c", "b", "a"),
+        COMPACT: ("a", "b", "c"),
+        MONTH_LAST: ("a", "b", ""),
+        MONTH_FIRST: ("a", "b", ""),
+    }
+    # To look whether a notation occurs at all costs a tenth of taking it apart.
+    met = {shape: places for shape, places in notations.items() if text.str.contains(shape).any()}
+    parts = [_parts(frame, shape, places) for shape, places in (met or notations).items()]
     naive = frame.select(pl.coalesce(*(_naive(part) for part in parts)).alias("naive"))["naive"]
     offset = frame.select(pl.coalesce(*(_offset(part) for part in parts)).alias("offset"))["offset"]
     numbers = frame.select(_from_number(pl.col("text")).alias("n"), _is_epoch(pl.col("text")).alias("epoch"))
@@ -136,7 +160,7 @@ def _slow(text: pl.Series, order: str, zone: str) -> pl.DataFrame:
     moved = pl.select((pl.lit(naive) - pl.duration(seconds=pl.lit(offset))).dt.replace_time_zone("UTC")).to_series()
     aware = _from_aware(moved, zone)
     has_zone = offset.is_not_null()
-    return pl.DataFrame({name: aware[name].zip_with(has_zone, local[name]) for name in ("at", "day")})
+    return pl.DataFrame({name: aware[name].zip_with(has_zone, local[name]) for name in local.columns})
 
 
 def _months_as_numbers(text: pl.Series, named: pl.Series) -> pl.Series:
@@ -153,9 +177,9 @@ def _months_as_numbers(text: pl.Series, named: pl.Series) -> pl.Series:
 
 
 def _parts(frame: pl.DataFrame, pattern: str, order: tuple[str, str, str]) -> dict[str, pl.Series]:
-    plain = pattern.replace("(?<", "(?P<")
-    fields = frame["text"].str.extract_groups(plain).struct.unnest()
-    year, month, day = (fields[name].cast(pl.Int32, strict=False) for name in order)
+    fields = frame["text"].str.extract_groups(pattern).struct.unnest()
+    year, month = (fields[name].cast(pl.Int32, strict=False) for name in order[:2])
+    day = fields[order[2]].cast(pl.Int32, strict=False) if order[2] else year * 0 + 1
     # Years of two digits: 70 to 99 are of the last century.
     short = pl.select(
         pl.when(fields[order[0]].str.len_bytes() == 2).then(pl.when(year >= 70).then(1900).otherwise(2000))
@@ -229,8 +253,9 @@ def _from_naive(naive: pl.Series, zone: str) -> pl.DataFrame:
     if here.null_count() > naive.null_count():
         later = naive.dt.offset_by("1h").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
         here = pl.select(pl.coalesce(here, later)).to_series()
-    return pl.DataFrame({"at": here.dt.epoch("s"), "day": day.cast(pl.Int32)})
+    return pl.DataFrame({"at": here.dt.epoch("s"), "day": day.cast(pl.Int32), "wall": naive.dt.epoch("s")})
 
 
 def _from_aware(moment: pl.Series, zone: str) -> pl.DataFrame:
-    return pl.DataFrame({"at": moment.dt.epoch("s"), "day": moment.dt.convert_time_zone(zone).dt.date().cast(pl.Int32)})
+    day = moment.dt.convert_time_zone(zone).dt.date().cast(pl.Int32)
+    return pl.DataFrame({"at": moment.dt.epoch("s"), "day": day, "wall": moment.dt.epoch("s")})

@@ -4,6 +4,7 @@ import csv
 import fcntl
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +37,8 @@ class Folder:
         return self.path / "file"
 
     @property
-    def raw(self) -> Path:
-        return self.path / "raw.parquet"
+    def runs(self) -> Path:
+        return self.path / "runs"
 
     @property
     def staged(self) -> Path:
@@ -64,11 +65,13 @@ class Folder:
     def keep(self, path: Path, *, move: bool) -> None:
         """Take the file in: moved if it is ours to move, else pointed at, however large it is."""
         self.make()
-        self.file.unlink(missing_ok=True)
         if move:
             shutil.move(path, self.file)
-        else:
-            self.file.symlink_to(path.resolve())
+            return
+        # In one step: somebody may be reading it.
+        pointer = self.path / f"pointer-{secrets.token_hex(4)}"
+        pointer.symlink_to(path.resolve())
+        pointer.replace(self.file)
 
     def read_checked(self) -> dict[str, Any] | None:
         """What the first pass found; None when it has not come to its end."""
@@ -91,11 +94,11 @@ class Folder:
 
     def sweep(self, *, keep_file: bool = True) -> None:
         """Throw away what a finished import no longer needs; the rejects stay."""
-        for path in (self.raw, self.staged, self.lines, self.checked):
+        for path in (self.staged, self.lines, self.checked):
             path.unlink(missing_ok=True)
         if not keep_file:
             self.file.unlink(missing_ok=True)
-        shutil.rmtree(self.path / "spill", ignore_errors=True)
+        shutil.rmtree(self.runs, ignore_errors=True)
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -106,10 +109,12 @@ class Folder:
         if not parts:
             return
         joined = self.path / "rejects.new"
-        with joined.open("w", encoding="utf-8", newline="") as out:
-            out.write(self.rejects.read_text(encoding="utf-8") if self.rejects.exists() else BOM + header())
-            for part in parts:
-                out.write(part.read_text(encoding="utf-8"))
+        with joined.open("wb") as out:
+            if not self.rejects.exists():
+                out.write((BOM + header()).encode())
+            for part in [self.rejects, *parts] if self.rejects.exists() else parts:
+                with part.open("rb") as rows:
+                    shutil.copyfileobj(rows, out)
         joined.replace(self.rejects)
         for part in parts:
             part.unlink()
@@ -150,6 +155,7 @@ class RejectsFile:
 
     def __init__(self, path: Path, *, with_header: bool = True) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
+        self.count = 0
         if with_header:
             self._file.write(BOM + header())
 
@@ -158,6 +164,7 @@ class RejectsFile:
             # A cell that begins like a formula would be run by a spreadsheet.
             words = reasons.in_words(rejects).with_columns(pl.nth(2).str.replace(r"^([=+@\t\r]|-[^\d.,])", "'$1"))
             self._file.write(words.write_csv(include_header=False, quote_style="necessary"))
+            self.count += len(rejects)
 
     def close(self) -> None:
         self._file.close()

@@ -23,7 +23,7 @@ LATEST = (
 
 
 def write(people: pl.DataFrame, _lines: pl.DataFrame | None, stamp: Stamp) -> Written:
-    """Write a batch. Call inside a transaction."""
+    """Write a batch. Call inside a transaction that `bulk.begin` began."""
     known = once(people)
     bulk.load("staged_people", known)
     newest = bulk.number(f"SELECT coalesce(max(id), 0) FROM {CUSTOMER}")

@@ -193,7 +193,7 @@ def _days(source: Source, sieve: Sieve) -> dict[str, pl.Series]:
     found = {}
     today = int(source.terms.at.timestamp()) // dates.SECONDS_A_DAY
     if source.has("birthday"):
-        raw = source.raw("birthday")
+        raw = source.moment("birthday")
         day = dates.read(raw, order=order, zone=zone)["day"]
         usable = day.is_between(OLDEST_DAY, today)
         sieve.warn(
@@ -202,7 +202,7 @@ def _days(source: Source, sieve: Sieve) -> dict[str, pl.Series]:
         iso = pl.when(usable).then(pl.lit(day).cast(pl.Date).dt.strftime("%Y-%m-%d"))
         found["birthday"] = pl.select(iso).to_series()
     if source.has("created_at"):
-        raw = source.raw("created_at")
+        raw = source.moment("created_at")
         moment = dates.read(raw, order=order, zone=zone)["at"]
         usable = moment.is_between(
             OLDEST_DAY * dates.SECONDS_A_DAY, int(source.terms.at.timestamp()) + dates.SECONDS_A_DAY

@@ -35,7 +35,10 @@ SENTENCES = {
         "the columns, for example a semicolon."
     ),
     "duplicate_columns": N_("Two columns are named %(name)s (columns %(first)s and %(second)s). Rename one of them."),
-    "quote": N_("Near row %(row)s a quotation mark opens and never closes. Correct that row and try again."),
+    "quote": N_(
+        "Near row %(row)s a quotation mark opens and never closes, or the row is longer than a megabyte. Correct that "
+        "row and try again."
+    ),
     "unreadable": N_("The file cannot be read near row %(row)s (%(message)s)."),
     "no_purchases": N_(
         "This file holds no purchases that can be counted: missing is %(missing)s. Found: %(columns)s. If a column "
@@ -64,6 +67,15 @@ SENTENCES = {
     "unexpected": N_("It failed unexpectedly (%(message)s). Start it again: it goes on where it stopped."),
     "gone": N_("The file is no longer where it was. Hand it over again."),
     "changed": N_("The file has changed since it was handed over. Hand it over again."),
+    "same_key": N_(
+        "More than %(count)s rows cannot be told apart: all of them are %(key)s. Do the columns mean what they were "
+        "taken for?"
+    ),
+    "doubled": N_(
+        "%(doubled)s of the first %(read)s purchases are stored already under other numbers: the same customers, "
+        "moments and amounts. Was this log imported before, with other columns? Nothing was written. If they are "
+        "purchases of their own, import them all the same."
+    ),
     "rejects": N_(
         "%(rejected)s of %(read)s rows would be rejected (%(share)s; the limit is %(limit)s), so nothing was written. "
         "Correct the file or the columns, or allow more."

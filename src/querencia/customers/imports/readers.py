@@ -17,7 +17,7 @@ from querencia.customers.imports import formats, opening
 from querencia.customers.imports.formats import FileFormat
 from querencia.customers.imports.problems import Unreadable, listed
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 BATCH_ROWS = 50_000
 
 

@@ -78,7 +78,15 @@ WORDS = {
         N_("This already identifies another customer; it stays theirs."),
     ),
     "too_long": (N_("shortened"), N_("The text was too long and has been shortened.")),
+    "refund": (N_("amount below zero, counted as a refund"), N_("The amount is below zero: it counts as a refund.")),
+    "zero": (N_("amount of zero, counted as a purchase"), N_("The amount is zero; it counts as a purchase.")),
+    "repeated": (
+        N_("equal to a row above, counted again"),
+        N_("The row is equal to one above it; it was counted again."),
+    ),
 }  # fmt: skip
+# Rows that are taken whole: said in the summary, but nothing to mend and so not in the rejects file.
+NOTES = ("refund", "zero", "repeated")
 
 REJECTS = {
     "row": pl.Int64,
@@ -151,7 +159,9 @@ class Tally:
                 self.reasons[key] = {**group, "column": group["column"] or "", "example": example}
 
     def as_json(self) -> list[dict[str, Any]]:
-        return sorted(self.reasons.values(), key=lambda reason: (reason["is_warning"], -reason["count"]))
+        return sorted(
+            self.reasons.values(), key=lambda said: (said["is_warning"], said["code"] in NOTES, -said["count"])
+        )
 
 
 def in_words(rejects: pl.DataFrame, say: Callable[[str], str] = label) -> pl.DataFrame:
@@ -166,7 +176,11 @@ def in_words(rejects: pl.DataFrame, say: Callable[[str], str] = label) -> pl.Dat
             for said, code, known in zip(reason, names, facts, strict=True)
         ]
     outcome = (
-        pl.when(rejects["is_warning"]).then(pl.lit(_("taken without this value"))).otherwise(pl.lit(_("rejected")))
+        pl.when(rejects["code"] == "too_long")
+        .then(pl.lit(_("taken, shortened")))
+        .when(rejects["is_warning"])
+        .then(pl.lit(_("taken without this value")))
+        .otherwise(pl.lit(_("rejected")))
     )
     return rejects.select(
         pl.col("row").alias(_("row")),

@@ -25,8 +25,10 @@ from querencia.customers.models import Import, Purchase
 
 TEMPORARY = (
     "staged_purchases", "staged_lines", "staged_buyers", "staged_people", "staged_identifiers", "staged_points",
-    "staged_consents", "staged_keys", "staged_terms",
+    "staged_consents", "staged_keys", "staged_terms", "staged_known",
 )  # fmt: skip
+# Two receipts of one customer on one day may be of the same amount; ten in one file hardly are by chance.
+DOUBLED_MIN = 10
 Status = Import.Status
 
 
@@ -67,7 +69,7 @@ def _passes(imported: Import, folder: Folder, at: datetime, progress: Progress) 
         staged = stage(folder, imported.kind, terms, progress, read=lambda so_far: _tell(imported, so_far))
     else:
         staged = Staged.from_json(found)
-    if not _may_be_written(imported, staged, at):
+    if not _may_be_written(imported, staged, at) or _is_doubled(imported, folder, terms, at):
         return
     _write(imported, folder, terms, staged, progress)
     folder.join_rejects()
@@ -119,6 +121,23 @@ def _may_be_written(imported: Import, staged: Staged, at: datetime) -> bool:
     return True
 
 
+def _is_doubled(imported: Import, folder: Folder, terms: Terms, at: datetime) -> bool:
+    """Stop before the same log is counted twice under other numbers, unless everything is to be taken."""
+    if imported.kind != vocabulary.PURCHASES or imported.batches_done or imported.reject_limit >= 1:
+        return False
+    first = pl.DataFrame(pl.from_arrow(pq.ParquetFile(folder.staged).read_row_group(0)))
+    with transaction.atomic():
+        bulk.begin()
+        purchases.load(first)
+        doubled = purchases.stored_under_other_numbers(_stamp(imported, terms))
+    if doubled <= max(DOUBLED_MIN, len(first) // 2):
+        return False
+    imported.status, imported.finished_at = Status.STOPPED, at
+    imported.error = json.dumps({"code": "doubled", "facts": {"doubled": doubled, "read": len(first)}})
+    imported.save(update_fields=["status", "finished_at", "error"])
+    return True
+
+
 def _write(imported: Import, folder: Folder, terms: Terms, staged: Staged, progress: Progress) -> None:
     writer: Callable[[pl.DataFrame, pl.DataFrame | None, Stamp], Written]
     writer = people.write if imported.kind == vocabulary.CUSTOMERS else purchases.write
@@ -129,6 +148,7 @@ def _write(imported: Import, folder: Folder, terms: Terms, staged: Staged, progr
         part = pl.DataFrame(pl.from_arrow(rows.read_row_group(number)))
         its_lines = pl.DataFrame(pl.from_arrow(lines.read_row_group(number))) if lines else None
         with transaction.atomic():
+            bulk.begin()
             written = writer(part, its_lines, stamp)
             if not written.rejects.is_empty():
                 with RejectsFile(folder.rejects_of(number), with_header=False) as file:
@@ -184,10 +204,9 @@ def why(imported: Import) -> str:
         return ""
     facts = dict(found["facts"])
     if found["code"] in ("rejects", "nothing_left"):
-        read, rejected = facts["read"], facts["rejected"]
-        facts |= {"read": reasons.count(read), "rejected": reasons.count(rejected)}
-        facts |= {"share": _percent(rejected / max(read, 1)), "limit": _percent(facts["limit"])}
-    return sentence(found["code"], facts)
+        facts |= {"share": _percent(facts["rejected"] / max(facts["read"], 1)), "limit": _percent(facts["limit"])}
+    counted = {name: reasons.count(value) for name, value in facts.items() if isinstance(value, int)}
+    return sentence(found["code"], facts | counted)
 
 
 def _percent(share: float) -> str:

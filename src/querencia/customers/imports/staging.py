@@ -1,18 +1,17 @@
 """Pass one: the whole file typed and staged, so that what is wrong with it is known before the first row is written.
 
-Purchases are sorted by key on the way. Lines of one purchase come to stand together wherever they were in the file,
-rows that are equal in all that tells purchases apart are numbered among themselves, and the database's index grows at
-its end.
+Rows are sorted by key on the way. Lines of one purchase, or rows about one customer, come to stand together wherever
+they were in the file, rows that are equal in all that tells purchases apart are numbered among themselves, and the
+database's index grows at its end.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from querencia.customers.imports import mapping, readers, reasons, vocabulary
@@ -20,19 +19,20 @@ from querencia.customers.imports.checks import Terms, check
 from querencia.customers.imports.folder import Folder, RejectsFile
 from querencia.customers.imports.problems import Unreadable
 from querencia.customers.imports.reasons import Tally
+from querencia.customers.imports.sorting import SAME_KEY_MAX, ByKey, TooManyAlike
 
-BATCH_ROWS = 100_000
-SORT_MEMORY = "192MB"
-SORT_THREADS = 2
-# What tells two purchases without a number apart. Articles and cost do not: a better mapping must not double a log.
-CONTENT = ("customer_key", "at", "amount", "channel", "branch", "refund_of")
+# What tells two purchases without a number apart: who, when and how much. Nothing else does, or the same log read again
+# with one column more would be another log.
+CONTENT = ("customer_key", "wall", "amount")
 TYPES: dict[str, Any] = {
-    "row": pl.Int64, "at": pl.Int64, "day": pl.Int32, "amount": pl.Int64, "cost": pl.Int64, "quantity": pl.Int64,
-    "created_at": pl.Int64, "rows": pl.Int64, "number": pl.Int64, "given": pl.Boolean, "is_mixed": pl.Boolean,
+    "row": pl.Int64, "at": pl.Int64, "day": pl.Int32, "wall": pl.Int64, "amount": pl.Int64, "cost": pl.Int64,
+    "quantity": pl.Int64, "created_at": pl.Int64, "rows": pl.Int64, "number": pl.Int64, "given": pl.Boolean,
+    "is_mixed": pl.Boolean,
 }  # fmt: skip
 PARQUET = {"compression": "zstd", "compression_level": 1, "use_dictionary": False, "write_statistics": False}
 # Stages with the share of a run they usually take, so that the bar moves evenly.
 type Progress = Callable[[str, float], None]
+type Batches = Iterator[pl.DataFrame]
 
 
 @dataclass
@@ -56,6 +56,11 @@ class Staged:
         return cls(given["rows_read"], given["batches"], Tally.of(given["reasons"], given["rejected"]))
 
 
+def shaped(frame: pl.DataFrame) -> pl.DataFrame:
+    """Every column as the type that it has in all batches, also where it is blank from top to bottom."""
+    return frame.with_columns(pl.col(name).cast(TYPES.get(name, pl.String)) for name in frame.columns)
+
+
 class Writer:
     """A Parquet file that appears with its first batch; one row group a call."""
 
@@ -65,7 +70,7 @@ class Writer:
         self._writer: Any = None
 
     def write(self, frame: pl.DataFrame) -> None:
-        table = frame.with_columns(pl.col(name).cast(TYPES.get(name, pl.String)) for name in frame.columns).to_arrow()
+        table = shaped(frame).to_arrow()
         if self._writer is None:
             self._writer = pq.ParquetWriter(self.path, table.schema, **PARQUET)
         self._writer.write_table(table.cast(self._writer.schema), row_group_size=max(len(frame), 1))
@@ -85,46 +90,49 @@ class Writer:
 def stage(folder: Folder, kind: str, terms: Terms, progress: Progress, *, read: Callable[[Staged], None]) -> Staged:
     """Type and stage the import's file. `read` is told after each batch. Raises Unreadable and OSError."""
     folder.sweep()
-    staged = Staged()
-    with RejectsFile(folder.rejects) as rejects:
-        typed = folder.staged if kind == vocabulary.CUSTOMERS else folder.raw
-        with Writer(typed) as writer:
-            for batch in readers.read(folder.file, terms.form, columns=mapping.columns_of(terms.resolved)):
-                checked = check(kind, terms, batch)
-                rejects.add(checked.rejects)
-                staged.tally.add(checked.rejects)
-                staged.rows_read += checked.read
-                if not checked.good.is_empty():
-                    writer.write(checked.good)
-                progress("checking", min(batch.share, 1.0))
-                read(staged)
-            staged.batches = writer.groups
+    staged, currency = Staged(), terms.business.currency
+    with RejectsFile(folder.rejects) as rejects, ByKey(folder.runs) as rows:
+        for batch in readers.read(folder.file, terms.form, columns=mapping.columns_of(terms.resolved)):
+            checked = check(kind, terms, batch)
+            rejects.add(checked.rejects)
+            staged.tally.add(checked.rejects)
+            staged.tally.add(checked.notes)
+            staged.rows_read += checked.read
+            if not checked.good.is_empty():
+                rows.add(shaped(checked.good if kind == vocabulary.CUSTOMERS else keyed(checked.good, currency)))
+            progress("checking", min(batch.share, 1.0))
+            read(staged)
         if not staged.rows_read:
             raise Unreadable("header_only", columns=", ".join(mapping.columns_of(terms.resolved)))
-        if kind == vocabulary.PURCHASES and staged.batches:
-            staged.batches = _ordered(folder, terms, staged, rejects, progress)
-    if not staged.tally.rejected and not staged.tally.reasons:
+        if rows.rows:
+            progress("sorting", 0.0)
+            order = _people if kind == vocabulary.CUSTOMERS else _purchases
+            staged.batches = order(folder, terms, _sorted(rows, progress), staged, rejects)
+    if not rejects.count:
         folder.rejects.unlink(missing_ok=True)
-    folder.raw.unlink(missing_ok=True)
     folder.write_checked(staged.as_json())
     return staged
 
 
-def _ordered(folder: Folder, terms: Terms, staged: Staged, rejects: RejectsFile, progress: Progress) -> int:
+def _people(folder: Folder, _terms: Terms, batches: Batches, _staged: Staged, _rejects: RejectsFile) -> int:
+    with Writer(folder.staged) as people:
+        for rows in batches:
+            people.write(rows)
+        return people.groups
+
+
+def _purchases(folder: Folder, terms: Terms, batches: Batches, staged: Staged, rejects: RejectsFile) -> int:
     has_lines = any(name in terms.resolved for name in vocabulary.LINE_FIELDS)
-    done, total = 0, max(pq.ParquetFile(folder.raw).metadata.num_rows, 1)
-    progress("sorting", 0.0)
     with Writer(folder.staged) as purchases, Writer(folder.lines) as lines:
-        for rows in _whole_keys(_sorted(folder, terms.business.currency)):
+        for rows in batches:
             made = grouped(rows)
+            staged.tally.add(_repeated(rows, terms))
             mixed = made.filter("is_mixed")
             if not mixed.is_empty():
                 bad = _mixed(rows, mixed, terms)
                 rejects.add(bad)
                 staged.tally.add(bad)
                 made = made.filter(~pl.col("is_mixed"))
-            done += len(rows)
-            progress("sorting", done / total)
             if made.is_empty():
                 continue
             purchases.write(made.drop("is_mixed"))
@@ -133,40 +141,33 @@ def _ordered(folder: Folder, terms: Terms, staged: Staged, rejects: RejectsFile,
         return purchases.groups
 
 
-def _sorted(folder: Folder, currency: str) -> Iterator[pl.DataFrame]:
-    """The staged rows in the order of their keys; rows without one get theirs from their facts. Spills to the disk."""
-    names = pq.ParquetFile(folder.raw).schema_arrow.names
-    spill = folder.path / "spill"
-    with duckdb.connect(config={
-        "memory_limit": SORT_MEMORY, "threads": SORT_THREADS, "temp_directory": str(spill),
-        "autoinstall_known_extensions": False, "autoload_known_extensions": False,
-    }) as engine:  # fmt: skip
-        content = ", ".join(f"coalesce(\"{name}\"::VARCHAR, '')" for name in CONTENT if name in names)
-        moment = """strftime(make_timestamp("at" * 1000000), '%Y%m%d%H%M%S')"""
-        made = f"'~' || {moment} || '-' || substr(md5(concat_ws(chr(31), '{currency}', {content})), 1, 16)"
-        key = f"coalesce(key, {made})" if "key" in names else made
-        given = "key IS NOT NULL" if "key" in names else "false"
-        others = ", ".join(f'"{name}"' for name in names if name != "key")
-        query = f'SELECT {key} AS key, {given} AS given, {others} FROM read_parquet($1) ORDER BY 1, "row"'  # noqa: S608
-        for batch in engine.sql(query, params=[str(folder.raw)]).to_arrow_reader(BATCH_ROWS):
-            yield pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+def _sorted(rows: ByKey, progress: Progress) -> Iterator[pl.DataFrame]:
+    done = 0
+    try:
+        for batch in rows.batches():
+            yield batch
+            done += len(batch)
+            progress("sorting", done / rows.rows)
+    except TooManyAlike as fault:
+        shown = fault.row["key"] if fault.row.get("given", True) else fault.row["customer_key"]
+        raise Unreadable("same_key", count=SAME_KEY_MAX, key=shown) from fault
 
 
-def _whole_keys(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Batches cut where a key ends, so that none is torn apart."""
-    kept: list[pl.DataFrame] = []
-    for batch in batches:
-        kept.append(batch)
-        if sum(len(part) for part in kept) < BATCH_ROWS:
-            continue
-        rows = pl.concat(kept)
-        start = rows["key"].search_sorted(rows["key"][-1], side="left")
-        kept = [rows[start:]]
-        if start:
-            yield rows[:start]
-    rows = pl.concat(kept) if kept else pl.DataFrame()
-    if not rows.is_empty():
-        yield rows
+def keyed(purchases: pl.DataFrame, currency: str) -> pl.DataFrame:
+    """With a key for those that were given none, made of what they say, and ``given``: whether they had one."""
+    made = _made_keys(purchases, currency) if "key" not in purchases.columns or purchases["key"].has_nulls() else None
+    if made is None:
+        return purchases.drop("wall").with_columns(given=pl.lit(value=True))
+    given = pl.col("key").is_not_null() if "key" in purchases.columns else pl.lit(value=False)
+    key = pl.coalesce("key", made) if "key" in purchases.columns else pl.lit(made)
+    return purchases.with_columns(key=key, given=given).drop("wall")
+
+
+def _made_keys(purchases: pl.DataFrame, currency: str) -> pl.Series:
+    content = purchases.select(pl.concat_str(pl.lit(currency), *CONTENT, separator="\x1f")).to_series().to_list()
+    marks = [hashlib.blake2b(said.encode(), digest_size=8).hexdigest() for said in content]
+    moment = pl.from_epoch("wall").dt.strftime("~%Y%m%d%H%M%S-")
+    return purchases.select(pl.concat_str(moment, pl.Series("mark", marks, dtype=pl.String))).to_series()
 
 
 def grouped(rows: pl.DataFrame) -> pl.DataFrame:
@@ -204,6 +205,17 @@ def grouped(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _repeated(rows: pl.DataFrame, terms: Terms) -> pl.DataFrame:
+    """A note on rows that are equal to one above them in every column that is read."""
+    if rows["key"].is_first_distinct().all():
+        return reasons.nothing()
+    columns = [name for name in rows.columns if name != "row"]
+    again = rows.filter(pl.col("key").is_duplicated()).filter(~pl.struct(columns).is_first_distinct())
+    column = terms.resolved.get("key") or terms.resolved["customer_key"]
+    value = pl.when("given").then(pl.col("key")).otherwise(pl.col("customer_key"))
+    return _told(again, "repeated", column, value, is_warning=True)
+
+
 def _line_fields(rows: pl.DataFrame) -> list[str]:
     return [name for name in vocabulary.LINE_FIELDS if name in rows.columns]
 
@@ -218,13 +230,16 @@ def lines_of(rows: pl.DataFrame, purchases: pl.DataFrame) -> pl.DataFrame:
 
 
 def _mixed(rows: pl.DataFrame, mixed: pl.DataFrame, terms: Terms) -> pl.DataFrame:
-    column = terms.resolved["key"]
     bad = rows.join(mixed.select("key"), on="key", how="semi", maintain_order="left")
-    return bad.select(
+    return _told(bad, "mixed_customers", terms.resolved["key"], pl.col("key"), is_warning=False)
+
+
+def _told(rows: pl.DataFrame, code: str, column: object, value: pl.Expr, *, is_warning: bool) -> pl.DataFrame:
+    return rows.select(
         "row",
         column=pl.lit(str(column)),
-        value=pl.col("key"),
-        code=pl.lit("mixed_customers"),
+        value=value,
+        code=pl.lit(code),
         facts=pl.lit(None, dtype=pl.String),
-        is_warning=pl.lit(value=False),
+        is_warning=pl.lit(value=is_warning),
     ).select(list(reasons.REJECTS))
