@@ -1,6 +1,6 @@
 """Reading what the business is."""
 
-from querencia.business.models import Business, Staff
+from querencia.business.models import Business, Role, Staff
 
 
 def business() -> Business | None:
@@ -16,3 +16,8 @@ def is_set_up() -> bool:
 def staff() -> list[Staff]:
     """Everybody who has an account, those who may log in first."""
     return list(Staff.objects.order_by("-is_active", "name", "email"))
+
+
+def is_last_owner(staff: Staff) -> bool:
+    """Whether nobody else could own the installation, were this person to stop."""
+    return not Staff.objects.filter(role=Role.OWNER, is_active=True).exclude(pk=staff.pk).exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_database_url
+from django.templatetags.static import static
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
@@ -45,6 +46,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 # Whether its subdomains are served by HTTPS too, and the domain is to be preloaded, only who owns the domain knows.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+if not os.environ.get("EMAIL_HOST"):
+    SILENCED_SYSTEM_CHECKS.append("mail.E001")  # an installation may do without mail; then it is printed
 # Who asks is told by as many entries at the end of X-Forwarded-For as there are proxies of ours: what stands before
 # them, anybody may have written. HTTPS ends at a proxy, so there is one at least.
 PROXIES = int(os.environ.get("QUERENCIA_PROXIES") or (1 if HTTPS else 0))
@@ -235,7 +238,6 @@ USE_TZ = True
 TIME_ZONE = "UTC"  # of the server; the business has its own, kept in the database
 
 STATIC_URL = "static/"
-STATIC_ROOT = HOME / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = HOME / "files"
@@ -264,6 +266,8 @@ UNFOLD = {
     "SITE_HEADER": "Querencia",
     "SITE_SUBHEADER": _("Back office"),
     "SITE_URL": "/",
+    "SITE_SYMBOL": "home",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("web/icon.svg")}],
     "SHOW_HISTORY": True,
     "COLORS": {
         "primary": {
