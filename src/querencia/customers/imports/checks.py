@@ -1,5 +1,6 @@
 """A batch of somebody's rows becomes typed rows of ours and rejects with their reason, column by column."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,8 +48,8 @@ class Checked:
 
     good: pl.DataFrame
     rejects: pl.DataFrame
-    notes: pl.DataFrame
     read: int
+    notes: pl.DataFrame = dataclasses.field(default_factory=reasons.nothing)
 
 
 class Sieve:
@@ -190,7 +191,7 @@ def check(kind: str, terms: Terms, batch: Batch) -> Checked:
     typed = checker(source, sieve)
     rejects = sieve.rejects(batch.broken)
     good = typed if sieve.is_good.all() else typed.filter(sieve.is_good)
-    return Checked(good, rejects, sieve.notes(), len(source.rows) + len(batch.broken))
+    return Checked(good, rejects, len(source.rows) + len(batch.broken), sieve.notes())
 
 
 def purchases(source: Source, sieve: Sieve) -> pl.DataFrame:
