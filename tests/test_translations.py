@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from html.parser import HTMLParser
+from importlib import import_module
 from itertools import product
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import polars as pl
@@ -33,8 +35,7 @@ from querencia.customers.models import (
     PurchaseLine,
 )
 from querencia.flows import imports as flow
-from querencia.insight import explain, language, report, tables, wording
-from querencia.insight.forecast.candidates import CANDIDATES, PooledRate
+from querencia.insight import explain, forecast, language, report, tables, wording
 from querencia.measures import actions as measuring
 from querencia.measures.models import Run
 from querencia.web.cockpit.customers import COLUMNS
@@ -194,10 +195,13 @@ def test_sentences_agree_with_their_numbers(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", messages.LANGUAGES)
-def test_every_rule_that_may_win_has_a_name(code: str) -> None:
-    rules = {kind.name for kind in (*CANDIDATES, PooledRate) if kind.is_simple}
+def test_every_forecast_that_may_win_has_a_name(code: str) -> None:
+    modules = [import_module(f"{forecast.__name__}.{one.name}") for one in iter_modules(forecast.__path__)]
+    kinds = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
+    names = {kind.name for kind in kinds if isinstance(getattr(kind, "name", None), str)}
+    assert len(names) > 5
     with language.spoken(code):
-        assert not [name for name in rules if explain.model_name(name) == name]
+        assert not [name for name in names if name.islower() and explain.model_name(name) == name]
 
 
 @pytest.mark.parametrize(
