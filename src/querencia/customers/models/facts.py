@@ -1,10 +1,14 @@
-"""Purchases with their lines, and events: append-only."""
+"""Purchases with their lines, and events: append-only. The database itself refuses to change them (see
+``docs/decisions/0005-facts-are-never-changed.md``)."""
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from querencia.common.money import MINOR_MAX
 from querencia.customers.models.people import Customer
+
+IN_RANGE = (-MINOR_MAX, MINOR_MAX)
 
 
 class Purchase(models.Model):
@@ -36,6 +40,12 @@ class Purchase(models.Model):
             # Key first: searching by an order number does not know the source.
             models.UniqueConstraint(fields=["key", "source"], name="purchase_key_once_per_source"),
             models.CheckConstraint(condition=~Q(key=""), name="purchase_key_not_empty"),
+            models.CheckConstraint(condition=~Q(source=""), name="purchase_source_not_empty"),
+            # Within it sums over millions of rows stay within 64 bits.
+            models.CheckConstraint(
+                condition=Q(amount__range=IN_RANGE) & (Q(cost=None) | Q(cost__range=IN_RANGE)),
+                name="purchase_amount_in_range",
+            ),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="purchase_currency_iso"),
             models.CheckConstraint(condition=Q(refund_of="") | Q(amount__lte=0), name="purchase_refund_not_positive"),
         ]
@@ -48,7 +58,7 @@ class PurchaseLine(models.Model):
     """One article of a purchase. The lines' amounts add up to the purchase's."""
 
     purchase = models.ForeignKey(Purchase, models.CASCADE, related_name="lines", db_index=False)
-    number = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(_("number"))
     sku = models.CharField(_("article"), max_length=80, blank=True)
     name = models.CharField(_("article name"), max_length=200, blank=True)
     category = models.CharField(_("category"), max_length=120, blank=True)
@@ -56,7 +66,12 @@ class PurchaseLine(models.Model):
     amount = models.BigIntegerField(_("amount in minor units"))
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["purchase", "number"], name="purchase_line_once")]
+        verbose_name = _("line of a purchase")
+        verbose_name_plural = _("lines of a purchase")
+        constraints = [
+            models.UniqueConstraint(fields=["purchase", "number"], name="purchase_line_once"),
+            models.CheckConstraint(condition=Q(amount__range=IN_RANGE), name="purchase_line_amount_in_range"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.number} {self.name or self.sku}"
@@ -88,7 +103,7 @@ class Event(models.Model):
         indexes = [models.Index(fields=["customer", "occurred_at"], name="event_of_customer")]
         constraints = [
             models.UniqueConstraint(fields=["key", "source"], name="event_key_once_per_source"),
-            models.CheckConstraint(condition=~Q(key="") & ~Q(kind=""), name="event_named"),
+            models.CheckConstraint(condition=~Q(key="") & ~Q(kind="") & ~Q(source=""), name="event_named"),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+CONTACT_KINDS = ["email", "phone", "whatsapp", "post", "push"]
+
 
 class Customer(models.Model):
     """A person (or a firm) that buys. Personal data lives here and on contact points, nowhere else."""
@@ -64,7 +66,7 @@ class Identifier(models.Model):
         constraints = [
             # Value first: searching by anything does not know the kind.
             models.UniqueConstraint(fields=["value", "kind"], name="identifier_points_at_one"),
-            models.CheckConstraint(condition=~Q(value=""), name="identifier_not_empty"),
+            models.CheckConstraint(condition=~Q(value="") & ~Q(kind=""), name="identifier_not_empty"),
         ]
 
     def __str__(self) -> str:
@@ -95,6 +97,7 @@ class ContactPoint(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["customer", "kind", "value"], name="contact_point_once"),
             models.CheckConstraint(condition=~Q(value=""), name="contact_point_not_empty"),
+            models.CheckConstraint(condition=Q(kind__in=CONTACT_KINDS), name="contact_point_kind_known"),
         ]
 
     def __str__(self) -> str:
@@ -141,6 +144,12 @@ class Consent(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(status__in=["granted", "denied", "withdrawn"]), name="consent_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(channel__in=CONTACT_KINDS)
+                & Q(purpose__in=["service", "loyalty", "marketing", "research"])
+                & Q(basis__in=["consent", "contract", "legitimate_interest"]),
+                name="consent_terms_known",
             ),
         ]
 
