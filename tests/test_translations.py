@@ -228,11 +228,11 @@ SAME = {
     "Querencia", "La Tienda", "La Tienda · Ana Ibáñez", "English", "Español", "Português", "Ana Ibáñez",
     "Rui Salgado", "Rui Salgado · Querencia", "once", "once · Querencia", "Bilbao", "Centro", "nowhere", "web",
     "Taza", "Cocina", "c1 · Bilbao", "Querencia · La Tienda", "EUR", "Portugal", "WhatsApp", "UTC", "CSV", "Parquet",
-    "AUC", "BG/NBD", "MBG/NBD", "Pareto/NBD", "querencia up", "windows-1252", "letter.posted · post",
+    "AUC", "querencia up", "windows-1252", "letter.posted · post",
 }  # fmt: skip
 DATA = re.compile(
     r"^([\w.]+@[\w.]+|c\d+-\d{4}-\d\d-\d\d-\d+|(cliente|fecha|importe)( \(.*)?|\w+\.csv( · Querencia)?|"
-    r"[a-z]{3,4}-[\d-]+(-sig)?)$"
+    r"[a-z]{3,4}-[\d-]+(-sig)?|[\w/]+NBD(-k)?)$"
 )
 FALSE_FRIENDS = {"pt": {"Data"}}  # a date
 CITED = re.compile(r"\((?:19|20)\d\d\)")  # where formulas come from, as it was published
