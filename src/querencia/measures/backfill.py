@@ -51,14 +51,15 @@ def month_ends(desk: Desk, facts: Facts, *, progress: Callable[[float], None]) -
 
 
 def _candidates(facts: Facts) -> list[int]:
-    """The month ends of the last two years before the day of the run, newest first."""
+    """Thirty days before the day of the run, then the month ends of the last two years before it, newest first."""
     if facts.first_day is None:
         return []
-    days, end = [], day_of(facts.as_of).replace(day=1) - timedelta(days=1)
+    # The day that today's thirty days are compared with leads.
+    days, end = [facts.as_of - figures.MONTH], day_of(facts.as_of).replace(day=1) - timedelta(days=1)
     for _ in range(MONTHS):
         days.append(day_number(end))
         end = date(end.year, end.month, 1) - timedelta(days=1)
-    return [day for day in days if day - facts.first_day >= AGE_DAYS_MIN]
+    return [day for day in dict.fromkeys(days) if day - facts.first_day >= AGE_DAYS_MIN]
 
 
 def _stands(desk: Desk, kept: Measure, day: int) -> bool:

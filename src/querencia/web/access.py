@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate
+from typing import Concatenate, cast
 
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django_htmx.middleware import HtmxDetails
 
 from querencia.business.models import Role, Staff
 
@@ -24,6 +25,13 @@ MAY: dict[str, frozenset[str]] = {
 }
 
 
+class Request(HttpRequest):
+    """A request that :func:`needs` let through: somebody who works here makes it."""
+
+    user: Staff
+    htmx: HtmxDetails
+
+
 def may(staff: object, what: str) -> bool:
     """Whether this person may do that; nobody who is not logged in may do anything."""
     return isinstance(staff, Staff) and staff.is_active and what in MAY.get(staff.role, frozenset())
@@ -32,21 +40,21 @@ def may(staff: object, what: str) -> bool:
 def needs[**P](
     what: str,
 ) -> Callable[
-    [Callable[Concatenate[HttpRequest, P], HttpResponseBase]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+    [Callable[Concatenate[Request, P], HttpResponseBase]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 ]:
     """Open a page only to those who may: others log in first, or are told no (403)."""
     if not any(what in rights for rights in MAY.values()):
         raise ValueError(f"no role may {what!r}: add it to MAY")
 
     def guard(
-        view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+        view: Callable[Concatenate[Request, P], HttpResponseBase],
     ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
         @login_required
         @wraps(view)
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not may(request.user, what):
                 raise PermissionDenied
-            return view(request, *args, **kwargs)
+            return view(cast(Request, request), *args, **kwargs)
 
         return guarded
 

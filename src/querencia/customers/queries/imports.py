@@ -53,6 +53,11 @@ def why(imported: Import) -> str:
     return running.why(imported)
 
 
+def problem_of(imported: Import) -> str:
+    """The code of why it stopped or failed; empty if it did not."""
+    return str(running.problem(imported).get("code", ""))
+
+
 def waiting() -> list[Import]:
     """Those that should run and on which nobody is at work: queued, or left behind by a process that died."""
     found = Import.objects.filter(status__in=AT_WORK).order_by("created_at", "pk")

@@ -3,6 +3,8 @@
 How it stays quick is told in docs/decisions/0004-lists-know-their-size.md.
 """
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -25,22 +27,26 @@ SORTS: dict[str, tuple[str, bool]] = {
 # Up to so many matches are gathered and sorted; beyond, the index of the sort order is walked until a page is full.
 GATHERED_MAX = 7_000
 PAGE = 50
+INTEGER_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What is asked for: values by facet, and days between which customers first bought or left (both inclusive)."""
+    """What is asked for: values by facet, and days between which customers first bought, last bought or left (both
+    inclusive)."""
 
     facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     first_from: date | None = None
     first_to: date | None = None
+    last_from: date | None = None
+    last_to: date | None = None
     left_from: date | None = None
     left_to: date | None = None
     only_at_stake: bool = False
 
     @property
     def has_days(self) -> bool:
-        return any([self.first_from, self.first_to, self.left_from, self.left_to])
+        return any([self.first_from, self.first_to, self.last_from, self.last_to, self.left_from, self.left_to])
 
     @property
     def are_any(self) -> bool:
@@ -127,6 +133,8 @@ def _matching(filters: Filters) -> QuerySet[Score]:
     days = {
         "first_on__gte": filters.first_from,
         "first_on__lte": filters.first_to,
+        "last_on__gte": filters.last_from,
+        "last_on__lte": filters.last_to,
         "left_on__gte": filters.left_from,
         "left_on__lte": filters.left_to,
     }
@@ -158,8 +166,8 @@ def _ordered(filters: Filters, *, sort: str, reverse: bool, after: str) -> Query
         scores = scores.annotate(key=F(column) + 0)
         column = "key"
     if after:
-        value, _, last = after.rpartition("~")
-        scores = _beyond(scores, column, _value(sort, value), int(last), descending)
+        value, last = _read_cursor(after, 2)
+        scores = _beyond(scores, column, _value(sort, value), last, descending)
     order = (f"-{column}", "customer_id") if descending else (column, "-customer_id")
     return scores.prefetch_related("customer", "cell").order_by(*order)
 
@@ -176,13 +184,13 @@ def _beyond(scores: QuerySet[Score], column: str, value: Any, last: int, descend
 def _by_name(scores: QuerySet[Score], descending: bool, after: str) -> QuerySet[Score]:
     names = ("customer__family_name", "customer__given_name", "customer_id")
     if after:
-        family, given, last = after.split("~", 2)
+        family, given, last = _read_cursor(after, 3)
         way = "lt" if descending else "gt"
         scores = scores.filter(
             Q(**{f"customer__family_name__{way}e": family}),
             Q(**{f"customer__family_name__{way}": family})
             | Q(**{"customer__family_name": family, f"customer__given_name__{way}": given})
-            | Q(**{"customer__family_name": family, "customer__given_name": given, f"customer_id__{way}": int(last)}),
+            | Q(**{"customer__family_name": family, "customer__given_name": given, f"customer_id__{way}": last}),
         )
     return (
         scores.select_related("customer")
@@ -192,12 +200,32 @@ def _by_name(scores: QuerySet[Score], descending: bool, after: str) -> QuerySet[
 
 
 def _cursor(row: Score, sort: str) -> str:
+    """The place of the last row seen, in letters that an address may hold."""
     if sort == "name":
-        return "~".join(
-            [row.customer.family_name.replace("~", ""), row.customer.given_name.replace("~", ""), str(row.pk)]
-        )
-    return f"{getattr(row, SORTS[sort][0])}~{row.pk}"
+        place = [row.customer.family_name, row.customer.given_name, row.pk]
+    else:
+        place = [str(getattr(row, SORTS[sort][0])), row.pk]
+    return urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def _read_cursor(given: str, parts: int) -> list[Any]:
+    """Raises ValueError for what no page of this list gave."""
+    try:
+        place = json.loads(urlsafe_b64decode(given + "=" * (-len(given) % 4)))
+    except (ValueError, RecursionError):
+        raise ValueError("not a place in a list") from None
+    if not isinstance(place, list) or len(place) != parts or not all(isinstance(part, str) for part in place[:-1]):
+        raise ValueError("not a place in this list")
+    if any("\x00" in part for part in place[:-1]):
+        raise ValueError("not a text that a database keeps")
+    return [*place[:-1], _whole(place[-1])]
+
+
+def _whole(number: Any) -> int:
+    if not isinstance(number, int) or abs(number) > INTEGER_MAX:
+        raise ValueError("not a number that a database keeps")
+    return number
 
 
 def _value(sort: str, text: str) -> Any:
-    return date.fromisoformat(text) if SORTS[sort][0] == "last_on" else int(text)
+    return date.fromisoformat(text) if SORTS[sort][0] == "last_on" else _whole(int(text[:20]))

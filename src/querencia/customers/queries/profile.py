@@ -24,6 +24,17 @@ class Moment:
     def place(self) -> tuple[datetime, int, int]:
         return (self.at, 1 if self.purchase else 0, (self.purchase or self.event).pk)  # type: ignore[union-attr]
 
+    @property
+    def has_named_lines(self) -> bool:
+        """Whether there is more to see in the lines than how many articles they are."""
+        return any(line.name or line.sku for line in self.purchase.lines.all()) if self.purchase else False
+
+    @property
+    def articles(self) -> int:
+        """How many articles were bought or given back; lines that do not say how many are one each."""
+        lines = self.purchase.lines.all() if self.purchase else ()
+        return round(sum(abs(line.quantity) if line.quantity is not None else 1 for line in lines))
+
 
 def customer(pk: int) -> Customer | None:
     """The customer with score, contact points and identifiers at hand."""
@@ -38,6 +49,12 @@ def customer(pk: int) -> Customer | None:
 def customers(ids: Iterable[int]) -> dict[int, Customer]:
     """Customers by id, with their contact points."""
     return Customer.objects.prefetch_related("contact_points").in_bulk(list(ids))
+
+
+def reachable(found: Customer, kind: str) -> str:
+    """The first address of a kind that has neither bounced nor opted out; "" when there is none."""
+    points = [p for p in found.contact_points.all() if p.kind == kind and not p.bounced_at and not p.opted_out_at]
+    return points[0].value if points else ""
 
 
 def consents(found: Customer) -> list[Consent]:
@@ -60,7 +77,9 @@ def timeline(found: Customer, *, before: str = "", size: int = MOMENTS) -> tuple
     events = found.events.order_by("-occurred_at", "-pk")
     if before:
         moment, kind, pk = before.split("~")
-        at, last = datetime.fromisoformat(moment), int(pk)
+        at, last = datetime.fromisoformat(moment), int(pk[:18])
+        if at.tzinfo is None:
+            raise ValueError("a moment without a time zone is none of this timeline")
         # At the same moment purchases stand above events.
         purchases = purchases.filter(Q(at__lt=at) | (Q(at=at, pk__lt=last) if kind == "1" else Q(pk__isnull=True)))
         same = Q(occurred_at=at) if kind == "1" else Q(occurred_at=at, pk__lt=last)

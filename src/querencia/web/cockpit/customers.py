@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.dateparse import parse_date
 from django.utils.text import slugify
@@ -23,7 +23,7 @@ from querencia.customers.queries import listing, profile, search
 from querencia.customers.queries.listing import FACETS, SORTS, Filters
 from querencia.insight import explain, plot
 from querencia.measures import queries as measures
-from querencia.web.access import needs
+from querencia.web.access import Request, needs
 
 LABELS: dict[str, Any] = {"abc": Class, "stage": Stage, "segment": Segment, "risk": Risk}
 COLUMNS = (
@@ -44,8 +44,8 @@ SHOWN = ["abc", "stage", "last", "purchases", "amount_year", "at_stake"]
 
 @require_GET
 @needs("see_customers")
-def customers(request: HttpRequest) -> HttpResponse:
-    if query := request.GET.get("q", "").strip():
+def customers(request: Request) -> HttpResponse:
+    if query := request.GET.get("q", "").replace("\0", "").strip():
         known = business.business()
         found = search.find(query, country=known.country if known else "")
         return render(
@@ -72,12 +72,12 @@ def customers(request: HttpRequest) -> HttpResponse:
         "run": measures.latest_done(),
         "is_paged": bool(after),
     }
-    return render(request, "cockpit/customers.html#list" if request.htmx else "cockpit/customers.html", context)  # type: ignore[attr-defined]
+    return render(request, "cockpit/customers.html#list" if request.htmx else "cockpit/customers.html", context)
 
 
 @require_GET
 @needs("export")
-def export(request: HttpRequest) -> StreamingHttpResponse:
+def export(request: Request) -> StreamingHttpResponse:
     """The whole list as CSV, row by row; who exported what is written down."""
     filters, sort, reverse = read(request.GET)
     known = business.business()
@@ -92,7 +92,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
 
 @require_POST
 @needs("see_customers")
-def columns(request: HttpRequest) -> HttpResponse:
+def columns(request: Request) -> HttpResponse:
     """Remember which columns to show."""
     request.session["columns"] = [name for name in COLUMNS if name in request.POST.getlist("column")] or SHOWN
     return redirect(f"/customers/?{_kept(QueryDict(request.POST.get('back', ''))).urlencode()}")
@@ -100,7 +100,7 @@ def columns(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @needs("see_customers")
-def customer(request: HttpRequest, pk: int) -> HttpResponse:
+def customer(request: Request, pk: int) -> HttpResponse:
     found = profile.customer(pk)
     if found is None:
         raise Http404
@@ -108,7 +108,7 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
         moments, before = profile.timeline(found, before=request.GET.get("before", ""))
     except ValueError:
         raise Http404 from None
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         return render(
             request, "cockpit/customer.html#moments", {"customer": found, "moments": moments, "before": before}
         )
@@ -119,8 +119,8 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
         "score": score,
         "sentences": _sentences(score),
         "points": list(found.contact_points.all()),
-        "phone": next((p.value for p in found.contact_points.all() if p.kind == "phone"), ""),
-        "email": next((p.value for p in found.contact_points.all() if p.kind == "email"), ""),
+        "phone": profile.reachable(found, "phone"),
+        "email": profile.reachable(found, "email"),
         "consents": profile.consents(found),
         "months": months,
         "picture": plot.svg(plot.purchases(months, currency=_currency())) if months else "",
@@ -133,11 +133,13 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
 
 def read(given: QueryDict) -> tuple[Filters, str, bool]:
     """Filters, order and direction from an address; what makes no sense there is left out."""
-    facets = {name: tuple(value for value in given.getlist(name) if value) for name in FACETS}
+    facets = {name: tuple(value for value in given.getlist(name) if value and "\0" not in value) for name in FACETS}
     filters = Filters(
         facets=facets,
         first_from=_day(given, "first_from"),
         first_to=_day(given, "first_to"),
+        last_from=_day(given, "last_from"),
+        last_to=_day(given, "last_to"),
         left_from=_day(given, "left_from"),
         left_to=_day(given, "left_to"),
         only_at_stake=given.get("stake") == "1",
@@ -173,7 +175,7 @@ def _facet(name: str, choices: list[listing.Choice]) -> dict[str, Any]:
     }
 
 
-def _columns(request: HttpRequest) -> dict[str, bool]:
+def _columns(request: Request) -> dict[str, bool]:
     shown = request.session.get("columns", SHOWN)
     return {name: name in shown for name in COLUMNS}
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -15,7 +15,7 @@ from querencia.customers import imports as files
 from querencia.customers.models import Import
 from querencia.customers.queries import imports as queries
 from querencia.flows import imports as flow
-from querencia.web.access import needs
+from querencia.web.access import Request, needs
 from querencia.web.cockpit.forms import UploadForm
 
 FORMAT_CHOICES = {
@@ -29,7 +29,7 @@ AT_WORK = (Import.Status.QUEUED, Import.Status.CHECKING, Import.Status.WRITING)
 
 @require_http_methods(["GET", "POST"])
 @needs("import")
-def imports(request: HttpRequest) -> HttpResponse:
+def imports(request: Request) -> HttpResponse:
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
@@ -46,7 +46,7 @@ def imports(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @needs("import")
-def imported(request: HttpRequest, pk: UUID) -> HttpResponse:
+def imported(request: Request, pk: UUID) -> HttpResponse:
     """Before it is confirmed: how the file is read. After: how far it is and what became of it."""
     found = _found(pk)
     if found.status == Import.Status.UPLOADED:
@@ -63,19 +63,19 @@ def imported(request: HttpRequest, pk: UUID) -> HttpResponse:
         ],
         "has_rejects": queries.rejects_path(found) is not None,
     }
-    return render(request, "cockpit/import.html#state" if request.htmx else "cockpit/import.html", context)  # type: ignore[attr-defined]
+    return render(request, "cockpit/import.html#state" if request.htmx else "cockpit/import.html", context)
 
 
 @require_POST
 @needs("import")
-def look(request: HttpRequest, pk: UUID) -> HttpResponse:
+def look(request: Request, pk: UUID) -> HttpResponse:
     """The same file read another way, shown at once."""
     return _looked_at(request, _found(pk), "cockpit/import_look.html#reading")
 
 
 @require_POST
 @needs("import")
-def confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
+def confirm(request: Request, pk: UUID) -> HttpResponse:
     found = _found(pk)
     read = _reading(request, found)
     try:
@@ -94,14 +94,14 @@ def confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 @needs("import")
-def again(request: HttpRequest, pk: UUID) -> HttpResponse:
+def again(request: Request, pk: UUID) -> HttpResponse:
     flow.again(_found(pk), at=now())
     return redirect("import", pk=pk)
 
 
 @require_POST
 @needs("import")
-def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
+def discard(request: Request, pk: UUID) -> HttpResponse:
     flow.discard(_found(pk))
     messages.success(request, _("The file was forgotten; nothing of it was written."))
     return redirect("imports")
@@ -109,7 +109,7 @@ def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_GET
 @needs("import")
-def rejects(request: HttpRequest, pk: UUID) -> FileResponse:
+def rejects(request: Request, pk: UUID) -> FileResponse:
     """The rows left out, with row, column, value and reason."""
     path = queries.rejects_path(_found(pk))
     if path is None:
@@ -124,7 +124,7 @@ def _found(pk: UUID) -> Import:
     return found
 
 
-def _reading(request: HttpRequest, found: Import) -> dict[str, Any]:
+def _reading(request: Request, found: Import) -> dict[str, Any]:
     """How the page says the file is to be read: nothing said, nothing overridden."""
     kind = request.POST.get("kind", "")
     named = [field.name for field in files.fields(kind or found.kind)]
@@ -138,12 +138,12 @@ def _reading(request: HttpRequest, found: Import) -> dict[str, Any]:
     }
 
 
-def _looked_at(request: HttpRequest, found: Import, template: str) -> HttpResponse:
+def _looked_at(request: Request, found: Import, template: str) -> HttpResponse:
     read = _reading(request, found)
     seen = flow.look_at(
         found, at=now(), kind=read["kind"] or None, mapping=read["mapping"], file_format=read["file_format"]
     )
-    fields = [
+    fields: list[dict[str, Any]] = [
         {"field": field, "value": seen.mapping.get(field.name, ""), "is_missing": field.name in seen.missing}
         for field in files.fields(seen.kind)
     ]

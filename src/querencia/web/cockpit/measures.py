@@ -1,19 +1,19 @@
 """Runs of the analysis: when, how long, what went wrong, and a button."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from querencia.common.time import now
 from querencia.measures import actions, queries, tasks
-from querencia.web.access import needs
+from querencia.web.access import Request, needs
 
 
 @require_GET
 @needs("see_runs")
-def measures(request: HttpRequest) -> HttpResponse:
+def measures(request: Request) -> HttpResponse:
     runs = [{"run": run, "why": queries.why(run)} for run in queries.runs(limit=30)]
     context = {
         "runs": runs,
@@ -22,13 +22,13 @@ def measures(request: HttpRequest) -> HttpResponse:
         "trend": list(reversed(queries.trend())),
         "gates": queries.gates(),
     }
-    return render(request, "cockpit/measures.html#runs" if request.htmx else "cockpit/measures.html", context)  # type: ignore[attr-defined]
+    return render(request, "cockpit/measures.html#runs" if request.htmx else "cockpit/measures.html", context)
 
 
 @require_POST
 @needs("measure")
-def measure_now(request: HttpRequest) -> HttpResponse:
-    run = actions.request_run(trigger="button", at=now(), started_by=request.user)  # type: ignore[arg-type]
+def measure_now(request: Request) -> HttpResponse:
+    run = actions.request_run(trigger="button", at=now(), started_by=request.user)
     tasks.measure(run.pk)
     messages.success(request, _("A run was asked for. This page follows it; you may leave, it goes on."))
     return redirect("measures")

@@ -4,19 +4,19 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from querencia.business import actions, queries
-from querencia.web.access import needs
+from querencia.web.access import Request, needs
 from querencia.web.cockpit.forms import BusinessForm, StaffChangeForm, StaffForm
 
 
 @require_http_methods(["GET", "POST"])
 @needs("settings")
-def settings_page(request: HttpRequest) -> HttpResponse:
+def settings_page(request: Request) -> HttpResponse:
     known = queries.business()
     initial = {name: getattr(known, name) for name in BusinessForm.base_fields} if known else {}
     form = BusinessForm(request.POST or None, initial=initial)
@@ -31,9 +31,11 @@ def settings_page(request: HttpRequest) -> HttpResponse:
     return _page(request, form=form, staff_form=StaffForm())
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @needs("settings")
-def add_staff(request: HttpRequest) -> HttpResponse:
+def add_staff(request: Request) -> HttpResponse:
+    if request.method == "GET":  # whoever comes back to the address of a form that was refused
+        return redirect("settings")
     known = queries.business()
     form = StaffForm(request.POST)
     if form.is_valid():
@@ -51,7 +53,7 @@ def add_staff(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @needs("settings")
-def change_staff(request: HttpRequest, pk: int) -> HttpResponse:
+def change_staff(request: Request, pk: int) -> HttpResponse:
     form = StaffChangeForm(request.POST)
     if form.is_valid():
         try:
@@ -63,7 +65,7 @@ def change_staff(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("settings")
 
 
-def _page(request: HttpRequest, **forms: Any) -> HttpResponse:
+def _page(request: Request, **forms: Any) -> HttpResponse:
     staff = [
         {
             "person": person,

@@ -30,6 +30,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
         except ValidationError as refused:
             _show(refused, business, owner)
         else:
+            home.forget_welcome_token(settings.HOME)
             return redirect("account_login")
     return render(request, "cockpit/welcome.html", {"business_form": business, "owner_form": owner, "token": token})
 

@@ -17,7 +17,6 @@ from querencia.insight import explain
 register = template.Library()
 
 LOCALES = {"es": "es_ES", "pt": "pt_PT", "en": "en_US"}
-HEAT_STEPS = 10
 
 
 def language() -> str:
@@ -76,13 +75,13 @@ def magnitude(minor: int) -> int:
 @register.filter
 def country_name(code: str) -> str:
     """PT → Portugal; a code nobody knows as it stands."""
-    return locale().territories.get(code, code)
+    return str(locale().territories.get(code, code))
 
 
 @register.filter
 def language_name(code: str) -> str:
     """pt → Portuguese, in the reader's language; a code nobody knows as it stands."""
-    return locale().languages.get(code.split("-")[0], code)
+    return str(locale().languages.get(code.split("-")[0], code))
 
 
 @register.filter
@@ -112,9 +111,8 @@ def moment(value: datetime | None, business: Business | None = None) -> str:
 
 
 @register.filter
-def heat(share: float) -> str:
-    """The class of a heat-map cell: styles are not written into the page."""
-    return f"heat-{min(HEAT_STEPS, max(0, round(share * HEAT_STEPS * 1.6)))}"
+def share_of(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
 
 
 @register.filter
