@@ -73,7 +73,8 @@ def beside(columns: Mapping[str, Any], frame: Frame) -> Frame:
     """Arrays as a lazy frame of the same engine (in DuckDB: of the same connection), to be joined to ``frame``."""
     import pyarrow as pa
 
-    arrays = pa.table({name: pa.array(values) for name, values in columns.items()})
+    known = (pa.Array, pa.ChunkedArray)
+    arrays = pa.table({name: v if isinstance(v, known) else pa.array(v) for name, v in columns.items()})
     implementation = frame.implementation
     if implementation.is_duckdb():
         native = nw.to_native(frame)

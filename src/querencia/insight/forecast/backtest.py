@@ -1,32 +1,66 @@
-"""The trial inside the given history: hold the last days out, let every candidate say what will happen, compare.
+"""The referee: trials inside the given history.
 
-Nothing after ``as_of`` is looked at, and no candidate sees the days held out.
+The last days are held out, every candidate says what will happen there, and the one that erred least answers for the
+future; one for how many, one for whether at all. Nothing after ``as_of`` is looked at, and no candidate sees the days
+that it is tried on. Two trials are held where the history allows, two thirds of a trial apart.
+
+A trial says two things: who told customers apart, and who met the level of those very days. The level is the season's
+as much as a candidate's merit, so each error is taken twice, as it was and with everybody's level set right, and the
+mean of both counts.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import narwhals as nw
 import numpy as np
+from scipy.special import expit, logit
 
-from querencia.insight import rfm
-from querencia.insight.engine import Frame, rows, whole
 from querencia.insight.forecast.accuracy import auc, captured, miscalibration
-from querencia.insight.forecast.candidates import Candidate, invited
-from querencia.insight.lifetime import Groups
-from querencia.insight.lifetime.groups import HISTORY, Array
+from querencia.insight.forecast.candidates import (
+    Bench,
+    BetaGeo,
+    Candidate,
+    Hiatus,
+    ModelBlend,
+    ModifiedBetaGeo,
+    ParetoNBD,
+    PastRate,
+    RegularTiming,
+    SameAgain,
+)
+from querencia.insight.forecast.histories import Histories, Past
+from querencia.insight.forecast.learned import LearnedBlend, Regression, Trees, WholeBlend, has_lessons
+from querencia.insight.forecast.levels import Season, season, shifted_to
+from querencia.insight.lifetime.groups import Array
 
 CUSTOMERS_MIN, REPEATERS_MIN, BUYERS_MIN = 50, 20, 10  # below them a trial says nothing
 HELD_OUT_MAX = 1 / 3  # of the history
+TRIALS = (3, 5)  # thirds of the days held out, counted back: the days just past, and those two thirds earlier
+LESSONS_MAX = 5
+LESSON_DAYS_MIN = 14
+# Who won a trial won in part by luck: a rule of thumb, which knows no doubt, must win by more than that, and so must
+# who learned everything from a few earlier days.
+SIMPLE_MARGIN, LEARNED_MARGIN = 1.03, 1.01
+TIMED_GROUPS_MAX = 400_000  # distinct histories; beyond it integrals cost minutes and BG/NBD says much the same
+TINY = 1e-6
+
+SIMPLE: tuple[type[Candidate], ...] = (SameAgain, PastRate, Hiatus)
+MODELS: tuple[type[Candidate], ...] = (BetaGeo, ModifiedBetaGeo)
+TIMED: tuple[type[Candidate], ...] = (ParetoNBD, RegularTiming, ModelBlend)
+LEARNERS_ALONE: tuple[type[Candidate], ...] = (Regression, Trees, LearnedBlend)
+LEARNERS = (*LEARNERS_ALONE, WholeBlend)
+CANDIDATES = SIMPLE + MODELS + TIMED + LEARNERS
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How one candidate did on the days held out.
+    """How one candidate did on the days held out last.
 
     ``mae`` and ``rmse`` in purchases, ``total_error`` as a share of what was bought, ``auc`` and ``brier`` of the
-    chance of buying, ``top_tenth`` the share of purchases made by the tenth it ranked highest; ``loss`` compares
-    candidates: RMSE, MAE and Brier score, each against the best simple rule, weighted 2, 1, 1.
+    chance of buying, ``top_tenth`` the share of purchases made by the tenth it ranked highest. ``loss`` (how many) and
+    ``chance_loss`` (whether at all) are means over all trials of what the referee compares: RMSE and MAE, weighted 2 to
+    1, and the Brier score, each against the best simple rule.
     """
 
     name: str
@@ -38,13 +72,16 @@ class Trial:
     brier: float
     top_tenth: float
     loss: float = 1.0
+    chance_loss: float = 1.0
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """Who won. ``beats_simple_by``: 1 - loss of the winner against the best simple rule (0: a simple rule won).
+    """Who won. ``chosen`` and ``simple`` (the best rule of thumb) for how many, ``chance_chosen`` for whether at all.
 
+    ``beats_simple_by``: 1 - loss of the winner against that of the best simple rule (0: a simple rule won).
     ``miscalibration``: typical distance of chances said from shares seen, in log-odds, beyond chance itself.
+    ``origins``: the days before which everything was known, the latest first.
     """
 
     cut_day: int
@@ -55,92 +92,191 @@ class Backtest:
     simple: str
     beats_simple_by: float
     miscalibration: float
+    chance_chosen: str = ""
+    chance_beats_simple_by: float = 0.0
+    origins: tuple[int, ...] = ()
 
     def table(self) -> list[dict[str, Any]]:
         """One row per candidate, the winner first."""
-        ranked = sorted(self.trials, key=lambda trial: trial.loss)
+        ranked = sorted(self.trials, key=lambda trial: (trial.name != self.chosen, trial.loss))
         return [asdict(trial) | {"is_chosen": trial.name == self.chosen} for trial in ranked]
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Histories up to the cut with the purchase days that followed it."""
+class Heard:
+    """What every candidate said about the days held out in one trial, and what happened."""
 
-    history: Groups
-    actual: Array
-    cut_day: int
-    days: int
+    bench: Bench
+    season: Season
+    said: dict[type[Candidate], tuple[Array, Array]]
 
     @property
-    def has_enough(self) -> bool:
-        weight = self.history.weight
-        return bool(
-            weight.sum() >= CUSTOMERS_MIN
-            and weight[self.history.frequency > 0].sum() >= REPEATERS_MIN
-            and weight[self.actual > 0].sum() >= BUYERS_MIN
-        )
+    def history(self) -> Histories:
+        return self.bench.history
 
 
-def hold_out(days: Frame, *, first_day: int, as_of: int, horizon_days: int) -> HeldOut | None:
-    """Split the history; None when it is too short to split. Only counts leave the engine."""
-    held = min(horizon_days, int((as_of - first_day) * HELD_OUT_MAX))
+@dataclass(frozen=True)
+class Verdict:
+    """The back-test with the kinds of candidate chosen, and the latest trial, to measure intervals on."""
+
+    backtest: Backtest
+    count: type[Candidate]
+    chance: type[Candidate]
+    latest: Heard
+
+
+class Benches:
+    """Benches of one log, made once for each day of the past: what is a lesson for one trial is one for others too.
+
+    ``as_of``: the day from which days of the past are counted back, in thirds of the days looked ahead.
+    """
+
+    def __init__(self, past: Past, *, as_of: int) -> None:
+        self.past, self.as_of = past, as_of
+        self._known: dict[tuple[int, int], Bench] = {}
+
+    def day(self, thirds: int, days: int) -> int:
+        """So many thirds of ``days`` (of three days at least) ago."""
+        return self.as_of - max(round(thirds * days / 3), 3 * thirds)
+
+    def at(self, thirds: int, days: int) -> Bench:
+        """The bench of a day of the past, without lessons."""
+        key = (self.day(thirds, days), days)
+        if key not in self._known:
+            self._known[key] = Bench(self.past.at(*key))
+        return self._known[key]
+
+    def with_lessons(self, bench: Bench, thirds: int) -> Bench:
+        """The bench of so many thirds ago, with the lessons that were known by then."""
+        days = bench.history.days
+        if bench.history.features is not None:
+            ago = range(thirds + 3, thirds + 3 + LESSONS_MAX)
+            least = self.past.first_day + max(days / 2, LESSON_DAYS_MIN)
+            bench.lessons = [self.at(place, days) for place in ago if self.day(place, days) >= least]
+        return bench
+
+
+def invited(bench: Bench) -> tuple[type[Candidate], ...]:
+    """The candidates that this many histories leave time for, and that have lessons to learn from."""
+    kinds = SIMPLE + MODELS
+    if len(bench.history.core[0]) <= TIMED_GROUPS_MAX:
+        kinds += TIMED + (LEARNERS if has_lessons(bench) else ())
+    return kinds
+
+
+def seasoned(past: Past, bench: Bench) -> Season:
+    """The season of the days ahead of a bench, by the best models it has time for."""
+    kind: type[Candidate] = ModelBlend if ModelBlend in invited(bench) else ModifiedBetaGeo
+    return season(past, lambda: bench.candidate(kind), origin=bench.history.origin, days=bench.history.days)
+
+
+def judge(benches: Benches, *, horizon_days: int) -> Verdict | None:
+    """Hold the trials and choose; None when the history is too short or too thin to try anything on."""
+    past = benches.past
+    held = min(horizon_days, int((benches.as_of - past.first_day) * HELD_OUT_MAX))
     if held < 1:
         return None
-    cut = as_of - held
-    # One pass for both sides of the cut: the later purchase days are counted beside the histories.
-    later = (
-        days.filter((nw.col("day") > cut) & nw.col("is_purchase")).group_by("customer_id").agg(nw.len().alias("actual"))
-    )
-    summary = rfm.as_summary(days, as_of=cut).select("customer_id", *HISTORY)
-    counted = (
-        summary.join(later, on="customer_id", how="left")
-        .with_columns(nw.col("actual").fill_null(0).cast(nw.Int64()))
-        .group_by(*HISTORY, "actual")
-        .agg(nw.len().alias("weight"))
-        .sort(*HISTORY, "actual")
-        .collect()
-    )
-    arrays = {name: counted[name].to_numpy().astype(np.float64) for name in (*HISTORY, "weight", "actual")}
-    actual = arrays.pop("actual")
-    return HeldOut(Groups(**arrays), actual, cut, held)
+    heard = []
+    for thirds in TRIALS:
+        if benches.day(thirds, held) < past.first_day:
+            break
+        bench = benches.at(thirds, held)
+        if not _has_enough(bench.history):
+            break
+        heard.append(_hear(past, benches.with_lessons(bench, thirds)))
+    return _verdict(heard) if heard else None
 
 
-def compare(held: HeldOut) -> tuple[Backtest, type[Candidate]]:
-    """Let every candidate answer for the days held out and choose the one of the least loss."""
-    kinds = invited(held.history)
-    answers = {kind: _answer(kind, held) for kind in kinds}
-    trials = {kind: _trial(kind, held, *answer) for kind, answer in answers.items()}
-    simple = [kind for kind in kinds if kind.is_simple]
-    best = {name: min(getattr(trials[kind], name) for kind in simple) for name in ("rmse", "mae", "brier")}
-    judged = {kind: _judged(trial, best) for kind, trial in trials.items()}
-    chosen = min(kinds, key=lambda kind: judged[kind].loss)
-    rule = min(simple, key=lambda kind: judged[kind].loss)
-    return (
-        Backtest(
-            cut_day=held.cut_day,
-            held_out_days=held.days,
-            customers=int(held.history.customers),
-            trials=tuple(judged[kind] for kind in kinds),
-            chosen=chosen.name,
-            simple=rule.name,
-            beats_simple_by=max(0.0, 1 - judged[chosen].loss / judged[rule].loss),
-            miscalibration=miscalibration(
-                answers[chosen][1], (held.actual > 0).astype(np.float64), held.history.weight
-            ),
-        ),
-        chosen,
+def _has_enough(history: Histories) -> bool:
+    weight = history.weight
+    return bool(
+        weight.sum() >= CUSTOMERS_MIN
+        and weight[history.frequency > 0].sum() >= REPEATERS_MIN
+        and weight @ history.bought >= BUYERS_MIN
     )
 
 
-def _answer(kind: type[Candidate], held: HeldOut) -> tuple[Array, Array]:
-    candidate = kind().fit(held.history)
-    return candidate.expected(held.history, held.days), candidate.chance(held.history, held.days)
+def _hear(past: Past, bench: Bench) -> Heard:
+    history = bench.history
+    level = seasoned(past, bench)
+    said: dict[type[Candidate], tuple[Array, Array]] = {}
+    for kind in invited(bench):
+        candidate = bench.candidate(kind)
+        count, chance = candidate.expected(history, history.days), candidate.chance(history, history.days)
+        said[kind] = (count, chance) if kind.is_simple else (level.expected(count), level.chance(chance))
+    return Heard(bench, level, said)
 
 
-def _trial(kind: type[Candidate], held: HeldOut, expected: Array, chance: Array) -> Trial:
-    weight, actual = held.history.weight, held.actual
+def _verdict(heard: Sequence[Heard]) -> Verdict:
+    latest = heard[0]
+    kinds = [kind for kind in latest.said if all(kind in trial.said for trial in heard)]
+    losses = {"count": _mean_losses(heard, kinds, _count_errors), "chance": _mean_losses(heard, kinds, _chance_errors)}
+    chosen = {question: _least(found) for question, found in losses.items()}
+    rules = {question: min(SIMPLE, key=lambda kind: found[kind]) for question, found in losses.items()}
+    trials = [_trial(latest, kind, losses["count"][kind], losses["chance"][kind]) for kind in kinds]
+    beaten = {q: max(0.0, 1 - losses[q][chosen[q]] / max(losses[q][rules[q]], TINY)) for q in losses}
+    history = latest.history
+    backtest = Backtest(
+        cut_day=history.origin,
+        held_out_days=history.days,
+        customers=round(history.customers),
+        trials=tuple(trials),
+        chosen=chosen["count"].name,
+        simple=rules["count"].name,
+        beats_simple_by=0.0 if chosen["count"].is_simple else beaten["count"],
+        miscalibration=miscalibration(latest.said[chosen["chance"]][1], history.bought, history.weight),
+        chance_chosen=chosen["chance"].name,
+        chance_beats_simple_by=0.0 if chosen["chance"].is_simple else beaten["chance"],
+        origins=tuple(trial.history.origin for trial in heard),
+    )
+    return Verdict(backtest, chosen["count"], chosen["chance"], latest)
+
+
+def _least(losses: dict[type[Candidate], float]) -> type[Candidate]:
+    def judged(kind: type[Candidate]) -> float:
+        margin = SIMPLE_MARGIN if kind.is_simple else LEARNED_MARGIN if kind in LEARNERS_ALONE else 1.0
+        return losses[kind] * margin
+
+    return min(losses, key=judged)
+
+
+type Errors = dict[type[Candidate], tuple[float, ...]]
+
+
+def _mean_losses(heard: Sequence[Heard], kinds: Sequence[type[Candidate]], errors: Any) -> dict[type[Candidate], float]:
+    """Over all trials, as it was and with the level set right: errors against those of the best simple rule."""
+    made = dict.fromkeys(kinds, 0.0)
+    for trial in heard:
+        for is_level_right in (False, True):
+            found: Errors = {kind: errors(trial, kind, is_level_right) for kind in kinds}
+            weights = (2 / 3, 1 / 3) if errors is _count_errors else (1.0,)
+            best = [min(found[kind][place] for kind in SIMPLE) for place in range(len(weights))]
+            for kind in kinds:
+                shares = [value / least if least > 0 else 1.0 for value, least in zip(found[kind], best, strict=True)]
+                made[kind] += sum(w * share for w, share in zip(weights, shares, strict=True)) / len(heard) / 2
+    return made
+
+
+def _count_errors(trial: Heard, kind: type[Candidate], is_level_right: bool) -> tuple[float, ...]:
+    weight, actual, said = trial.history.weight, trial.history.held_out, trial.said[kind][0]
+    if is_level_right:
+        said = said * float(weight @ actual) / max(float(weight @ said), TINY)
     total = weight.sum()
-    bought = (actual > 0).astype(np.float64)
+    return float(np.sqrt(weight @ (said - actual) ** 2 / total)), float(weight @ np.abs(said - actual) / total)
+
+
+def _chance_errors(trial: Heard, kind: type[Candidate], is_level_right: bool) -> tuple[float, ...]:
+    weight, bought, said = trial.history.weight, trial.history.bought, trial.said[kind][1]
+    if is_level_right:
+        shift = shifted_to(said, weight, float(weight @ bought))
+        said = expit(logit(np.clip(said, TINY, 1 - TINY)) + shift)
+    return (float(weight @ (said - bought) ** 2 / weight.sum()),)
+
+
+def _trial(heard: Heard, kind: type[Candidate], loss: float, chance_loss: float) -> Trial:
+    weight, actual, bought = heard.history.weight, heard.history.held_out, heard.history.bought
+    expected, chance = heard.said[kind]
+    total = weight.sum()
     return Trial(
         name=kind.name,
         is_simple=kind.is_simple,
@@ -150,19 +286,6 @@ def _trial(kind: type[Candidate], held: HeldOut, expected: Array, chance: Array)
         auc=auc(chance, bought, weight),
         brier=float(weight @ (chance - bought) ** 2 / total),
         top_tenth=captured(expected, actual, weight),
+        loss=loss,
+        chance_loss=chance_loss,
     )
-
-
-def _judged(trial: Trial, best: dict[str, float]) -> Trial:
-    def share(value: float, reference: float) -> float:
-        return value / reference if reference > 0 else 1.0
-
-    loss = share(trial.rmse, best["rmse"]) / 2 + share(trial.mae, best["mae"]) / 4
-    loss += share(trial.brier, best["brier"]) / 4
-    return Trial(**{**asdict(trial), "loss": loss})
-
-
-def first_day_of(days: Frame) -> int | None:
-    """Day of the first purchase; None without any."""
-    found = rows(days.filter(nw.col("is_purchase")).select(nw.len().alias("n"), nw.col("day").min().alias("first")))[0]
-    return whole(found["first"]) if whole(found["n"]) else None

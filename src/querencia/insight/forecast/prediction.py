@@ -1,31 +1,43 @@
 """One row per customer: purchases, chance of any, and spend expected within the horizon, each with its interval.
 
-Intervals. For purchases and spend: within which 80 % of such customers are to fall (a hurdle at no purchase, beyond it
-a negative binomial or Gamma with the posterior's spread). For the chance: 95 %, from the uncertainty of the parameters
-and from how well chances said met shares seen in the back-test.
+Intervals. For purchases and spend: within which 80 % of such customers are to fall (see
+:mod:`querencia.insight.forecast.within`). For the chance: 95 %, from the uncertainty of the parameters and from how
+well chances said met shares seen in the back-test.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import narwhals as nw
 import numpy as np
-from scipy.special import expit, gammaincinv, logit
-from scipy.stats import nbinom, norm
+from scipy.special import expit, logit
+from scipy.stats import norm
+from threadpoolctl import threadpool_limits
 
 from querencia.insight import rfm
-from querencia.insight.engine import Frame, like
+from querencia.insight.engine import Frame, beside, like
 from querencia.insight.errors import InputError
-from querencia.insight.forecast.backtest import Backtest, compare, first_day_of, hold_out
-from querencia.insight.forecast.candidates import Candidate, Modelled, PooledRate
-from querencia.insight.lifetime import GammaGammaModel, Groups, groups
+from querencia.insight.forecast import within
+from querencia.insight.forecast.backtest import (
+    LEARNERS,
+    TIMED,
+    Backtest,
+    Benches,
+    Verdict,
+    invited,
+    judge,
+    seasoned,
+)
+from querencia.insight.forecast.candidates import Bench, Candidate, ModelBlend, Modelled, ModifiedBetaGeo, PooledRate
+from querencia.insight.forecast.histories import Histories, Log, past_of
+from querencia.insight.forecast.levels import NO_SEASON, Season
+from querencia.insight.lifetime import GammaGammaModel
 from querencia.insight.lifetime.groups import Array, spread
 from querencia.insight.tables import Day, as_days, day_number
 
-WITHIN = 0.80  # of customers, for purchases and spend
 CONFIDENCE = 0.95  # for the chance
 SPENDERS_MIN = 30  # repeat customers with money, below which everybody's mean stands in for their own
-DOUBT_MAX = 1e6  # a spread beyond it is as good as certain
 
 COLUMNS = (
     "expected_purchases",
@@ -42,8 +54,11 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Forecast:
-    """A candidate that was chosen and fitted on all of the history. ``backtest`` is None when the log was too thin to
-    hold anything out: then ``model`` is the pooled rate and nothing is claimed for it."""
+    """Candidates that were chosen and fitted on all of the history: ``model`` says how many, ``chance_model`` whether
+    at all. ``backtest`` is None when the log was too thin to hold anything out: then both are the pooled rate and
+    nothing is claimed for it. ``season``: how the days ahead differ from what the models say (see
+    :mod:`querencia.insight.forecast.levels`). ``coverage``: share of customers within the interval of purchases in the
+    back-test; 80 % is stated."""
 
     as_of: int
     horizon_days: int
@@ -53,10 +68,15 @@ class Forecast:
     money: GammaGammaModel | None
     mean_amount: float
     summary: Frame
+    chance_model: str = PooledRate.name
+    season: Season = NO_SEASON
+    coverage: float | None = None
+    scores: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    history: Histories | None = field(default=None, repr=False)
 
     @property
     def parameters(self) -> dict[str, float]:
-        """Learned parameters by name; empty for a simple rule."""
+        """Learned parameters by name; empty for anything but a single model."""
         return dict(self.candidate.model_.params_) if isinstance(self.candidate, Modelled) else {}
 
     @property
@@ -65,12 +85,10 @@ class Forecast:
 
     def table(self) -> Frame:
         """The forecast of every customer, as a lazy frame of the engine that the purchases came in."""
-        if self.candidate is None:
+        if self.history is None:
             nothing = [nw.lit(None).cast(nw.Float64()).alias(name) for name in COLUMNS]
             return self.summary.select("customer_id", *nothing, nw.lit(self.model).alias("model"))
-        history = groups(self.summary)
-        scores = _scores(self.candidate, history, self.horizon_days, self.backtest, self.money)
-        scored = spread(self.summary, history, scores)
+        scored = self._joined()
         amount = self._amount()
         return scored.with_columns(amount.alias("mean_amount")).select(
             "customer_id",
@@ -80,6 +98,16 @@ class Forecast:
             (nw.col("spend_high") * nw.col("mean_amount")).alias("expected_spend_high"),
             nw.lit(self.model).alias("model"),
         )
+
+    def _joined(self) -> Frame:
+        """The summary with the scores: by customer where the log was taken out, else by history, inside the engine."""
+        assert self.history is not None
+        if "scored_id" not in self.scores:
+            return spread(self.summary, self.history, dict(self.scores))
+        kept = self.summary.collect_schema().names()
+        table = beside(self.scores, self.summary)
+        joined = self.summary.join(table, left_on="customer_id", right_on="scored_id", how="left")
+        return joined.select(*kept, *(name for name in self.scores if name != "scored_id"))
 
     def _amount(self) -> nw.Expr:
         """Mean spend per coming purchase, minor units."""
@@ -110,14 +138,110 @@ def prepare(purchases: Any, *, as_of: Day, horizon_days: int) -> Forecast:
     today = day_number(as_of)
     days = as_days(purchases, as_of=today)
     summary = rfm.as_summary(days, as_of=today)
-    first = first_day_of(days)
-    if first is None:
+    past = past_of(days)
+    if past is None:
         return Forecast(today, horizon_days, PooledRate.name, None, None, None, 0.0, summary)
-    held = hold_out(days, first_day=first, as_of=today, horizon_days=horizon_days)
-    backtest, kind = compare(held) if held is not None and held.has_enough else (None, PooledRate)
-    candidate = kind().fit(groups(summary))
+    benches = Benches(past, as_of=today)
+    ids, place = None, None
+    if isinstance(past, Log):
+        ids, history, place = past.today(today, horizon_days)
+    else:
+        history = past.at(today, horizon_days, held=False)
     money, mean_amount = _money(summary)
-    return Forecast(today, horizon_days, kind.name, backtest, candidate, money, mean_amount, summary)
+    # Threads that wait for one another on so few numbers take longer than one alone, many times on a busy machine.
+    with threadpool_limits(1):
+        verdict = judge(benches, horizon_days=horizon_days)
+        made = _answer(benches, history, verdict, money)
+    scores: dict[str, Any] = made.scores
+    if ids is not None and place is not None:
+        scores = {"scored_id": ids.to_arrow(), **{name: values[place] for name, values in scores.items()}}
+    return Forecast(
+        today,
+        horizon_days,
+        made.count.name,
+        verdict.backtest if verdict else None,
+        made.count,
+        money,
+        mean_amount,
+        summary,
+        chance_model=made.chance.name,
+        season=made.season,
+        coverage=made.coverage,
+        scores=scores,
+        history=history,
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Who answered, and what for each history; spend in units of the customer's mean amount."""
+
+    count: Candidate
+    chance: Candidate
+    season: Season
+    coverage: float | None
+    scores: dict[str, Array]
+
+
+def _answer(benches: Benches, history: Histories, verdict: Verdict | None, money: GammaGammaModel | None) -> Answer:
+    days = history.days
+    count: Candidate
+    chance: Candidate
+    coverage: float | None
+    if verdict is None:
+        count = chance = Bench(history).candidate(PooledRate)
+        level, wider, coverage = NO_SEASON, 0.0, None
+    else:
+        count, chance, level = _fitted(benches, history, verdict)
+        wider, coverage = _fitting(verdict)
+    expected, said = count.expected(history, days), np.clip(chance.chance(history, days), 0.0, 1.0)
+    expected = expected if count.is_simple else level.expected(expected)
+    said = said if chance.is_simple else level.chance(said)
+    # Nobody can buy less often on average than with the chance of once.
+    said = np.minimum(said, expected)
+    shape = within.widened(count.spread(history), wider)
+    low, high = within.purchases(expected, said, shape)
+    spend_low, spend_high = within.spend(expected, said, shape, history.frequency, money)
+    doubt = chance.doubt(history, days) + (verdict.backtest.miscalibration if verdict else 0.0) ** 2
+    bent = norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(doubt)
+    odds = logit(np.clip(said, 1e-12, 1 - 1e-12))
+    scores = {
+        "expected_purchases": expected,
+        "expected_purchases_low": low,
+        "expected_purchases_high": high,
+        "chance_of_purchase": said,
+        "chance_low": np.minimum(expit(odds - bent), said),
+        "chance_high": np.maximum(expit(odds + bent), said),
+        "spend_low": spend_low,
+        "spend_high": spend_high,
+    }
+    return Answer(count, chance, level, coverage, scores)
+
+
+def _fitted(benches: Benches, history: Histories, verdict: Verdict) -> tuple[Candidate, Candidate, Season]:
+    """The chosen ones on all of the history, and its season.
+
+    Where many histories leave no time for the chosen, or the longer horizon no lessons, the best model there is time
+    for steps in.
+    """
+    kinds = (verdict.count, verdict.chance)
+    bench = Bench(history)
+    if any(kind in LEARNERS for kind in kinds):
+        benches.with_lessons(bench, 0)
+    able = invited(bench)
+    stand_in: type[Candidate] = ModelBlend if TIMED[0] in able else ModifiedBetaGeo
+    count, chance = (bench.candidate(kind if kind in able else stand_in) for kind in kinds)
+    level = NO_SEASON if count.is_simple and chance.is_simple else seasoned(benches.past, bench)
+    return count, chance, level
+
+
+def _fitting(verdict: Verdict) -> tuple[float, float]:
+    """How much wider the spread of purchases has to be, by the latest trial, and the share that it then holds."""
+    trial = verdict.latest
+    expected, chance = trial.said[verdict.count][0], trial.said[verdict.chance][1]
+    shape = trial.bench.candidate(verdict.count).spread(trial.history)
+    chance = np.minimum(np.clip(chance, 0.0, 1.0), expected)
+    return within.fitting(expected, chance, shape, trial.history.held_out, trial.history.weight)
 
 
 def _money(summary: Frame) -> tuple[GammaGammaModel | None, float]:
@@ -139,77 +263,3 @@ def _money(summary: Frame) -> tuple[GammaGammaModel | None, float]:
     ).collect()
     purchases = float(sums["purchases"][0] or 0.0)
     return None, max(0.0, float(sums["amount"][0] or 0.0) / purchases) if purchases else 0.0
-
-
-def _scores(
-    candidate: Candidate, history: Groups, days: int, backtest: Backtest | None, money: GammaGammaModel | None
-) -> dict[str, Array]:
-    """What the join gives to each customer; spend in units of the customer's mean amount."""
-    expected, chance = candidate.expected(history, days), np.clip(candidate.chance(history, days), 0.0, 1.0)
-    # A mean below the chance of one is a contradiction of roundings.
-    expected = np.maximum(expected, chance)
-    low, high = _purchases_within(expected, chance, candidate.spread(history))
-    doubt = _parameter_doubt(candidate, history, days) + (backtest.miscalibration if backtest else 0.0) ** 2
-    bent = norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(doubt)
-    odds = logit(np.clip(chance, 1e-12, 1 - 1e-12))
-    spend_low, spend_high = _spend_within(expected, chance, candidate.spread(history), history.frequency, money)
-    return {
-        "expected_purchases": expected,
-        "expected_purchases_low": low,
-        "expected_purchases_high": high,
-        "chance_of_purchase": chance,
-        "chance_low": np.minimum(expit(odds - bent), chance),
-        "chance_high": np.maximum(expit(odds + bent), chance),
-        "spend_low": spend_low,
-        "spend_high": spend_high,
-    }
-
-
-def _parameter_doubt(candidate: Candidate, history: Groups, days: int) -> Array:
-    """Variance of the log-odds of a purchase from the uncertainty of the parameters (delta method)."""
-    if not isinstance(candidate, Modelled):
-        return np.zeros(len(history))
-    theta, covariance = candidate.model_.log_params_, candidate.model_.covariance_
-    slopes = np.empty((len(theta), len(history)))
-    for place in range(len(theta)):
-        aside = np.zeros(len(theta))
-        aside[place] = 1e-3
-        ends = [
-            logit(np.clip(candidate.at(theta + sign * aside).chance(history, days), 1e-12, 1 - 1e-12))
-            for sign in (1, -1)
-        ]
-        slopes[place] = (ends[0] - ends[1]) / 2e-3
-    made: Array = np.einsum("ig,ij,jg->g", slopes, covariance, slopes)
-    return np.clip(made, 0.0, 25.0)
-
-
-def _purchases_within(expected: Array, chance: Array, shape: Array) -> tuple[Array, Array]:
-    """Ends of the interval: no purchase with 1 - chance; otherwise one and a negative binomial number more."""
-    doubt = np.minimum(shape, DOUBT_MAX)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        more = np.where(chance > 0, np.maximum(expected / np.maximum(chance, 1e-12) - 1, 0.0), 0.0)
-    success = doubt / (doubt + more)
-    ends = []
-    for share in ((1 - WITHIN) / 2, (1 + WITHIN) / 2):
-        beyond = (share - (1 - chance)) / np.maximum(chance, 1e-12)
-        number = 1 + nbinom.ppf(np.clip(beyond, 0.0, 1 - 1e-9), doubt, success)
-        ends.append(np.where(beyond > 0, number, 0.0))
-    return np.minimum(ends[0], expected), np.maximum(ends[1], expected)
-
-
-def _spend_within(
-    expected: Array, chance: Array, shape: Array, frequency: Array, money: GammaGammaModel | None
-) -> tuple[Array, Array]:
-    """The same for spend, in units of the customer's mean amount: a Gamma distribution beyond the hurdle."""
-    p, q = (money.params_["p"], money.params_["q"]) if money else (1.0, 3.0)
-    # Purchases around their own mean, amounts around theirs, and doubt about what that mean is.
-    mean = expected / np.maximum(chance, 1e-12)
-    variance = mean + np.maximum(mean - 1, 0.0) ** 2 / np.minimum(shape, DOUBT_MAX) - 1 + 1 / np.maximum(mean, 1.0)
-    variance = np.maximum(variance, 0.0) + mean / p + mean**2 / np.maximum(p * frequency + q - 2, 1.0)
-    bend = mean**2 / np.maximum(variance, 1e-12)
-    ends = []
-    for share in ((1 - WITHIN) / 2, (1 + WITHIN) / 2):
-        beyond = (share - (1 - chance)) / np.maximum(chance, 1e-12)
-        value = gammaincinv(np.clip(bend, 1e-3, 1e9), np.clip(beyond, 0.0, 1 - 1e-9)) * mean / np.clip(bend, 1e-3, 1e9)
-        ends.append(np.where(beyond > 0, value, 0.0))
-    return np.minimum(ends[0], expected), np.maximum(ends[1], expected)

@@ -12,7 +12,7 @@ from querencia.insight.lifetime.groups import Array
 type Objective = Callable[[Array], tuple[float, Array]]
 
 STEP = 1e-4  # of the central differences of the gradient, in log-parameters
-BOUND = 25.0  # a parameter beyond e^±25 is not known, whatever the optimiser says
+BOUND = 16.0  # a parameter beyond e^±15 is not known, whatever the optimiser says
 PRIOR_SD = 1.5  # of a weak prior in log-parameters: a factor of twenty either way within two deviations
 STEEPEST = 1e-9  # a gradient smaller than this is the summit
 LED_STEEPEST = 1e-7  # the same where an outline leads: parameters then stand to six digits

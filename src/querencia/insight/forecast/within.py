@@ -1,0 +1,62 @@
+"""Within which so many of such customers will fall: a hurdle at no purchase, and a spread of one's own beyond it.
+
+The spread is that of the candidate, widened by as much as it took in the back-test to hold the share that is stated.
+"""
+
+import numpy as np
+from scipy.special import gammaincinv
+from scipy.stats import nbinom
+
+from querencia.insight.lifetime import GammaGammaModel
+from querencia.insight.lifetime.groups import Array
+
+WITHIN = 0.80  # of customers, for purchases and spend
+SPREAD_MAX = 1e6  # a spread beyond it is as good as certain
+WIDER = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+
+
+def widened(shape: Array, wider: float) -> Array:
+    """Shape of the Gamma distribution in which a rate lies, with more variance (in squares of the mean)."""
+    return 1 / (1 / np.minimum(shape, SPREAD_MAX) + wider)
+
+
+def fitting(expected: Array, chance: Array, shape: Array, actual: Array, weight: Array) -> tuple[float, float]:
+    """How much wider the spread must be for the stated share to fall within, and the share that then does."""
+    covered = 0.0
+    for wider in WIDER:
+        low, high = purchases(expected, chance, widened(shape, wider))
+        covered = float(weight @ ((actual >= np.floor(low)) & (actual <= high)) / weight.sum())
+        if covered >= WITHIN:
+            return wider, covered
+    return WIDER[-1], covered
+
+
+def purchases(expected: Array, chance: Array, shape: Array) -> tuple[Array, Array]:
+    """No purchase with 1 - chance; otherwise one and a negative binomial number more."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        more = np.where(chance > 0, np.maximum(expected / np.maximum(chance, 1e-12) - 1, 0.0), 0.0)
+    success = shape / (shape + more)
+    ends = []
+    for share in ((1 - WITHIN) / 2, (1 + WITHIN) / 2):
+        beyond = (share - (1 - chance)) / np.maximum(chance, 1e-12)
+        number = 1 + nbinom.ppf(np.clip(beyond, 0.0, 1 - 1e-9), shape, success)
+        ends.append(np.where(beyond > 0, number, 0.0))
+    return np.minimum(ends[0], expected), np.maximum(ends[1], expected)
+
+
+def spend(
+    expected: Array, chance: Array, shape: Array, frequency: Array, money: GammaGammaModel | None
+) -> tuple[Array, Array]:
+    """The same for spend, in units of the customer's mean amount: a Gamma distribution beyond the hurdle."""
+    p, q = (money.params_["p"], money.params_["q"]) if money else (1.0, 3.0)
+    # Purchases around their own mean, amounts around theirs, and doubt about what that mean is.
+    mean = expected / np.maximum(chance, 1e-12)
+    variance = mean + np.maximum(mean - 1, 0.0) ** 2 / shape - 1 + 1 / np.maximum(mean, 1.0)
+    variance = np.maximum(variance, 0.0) + mean / p + mean**2 / np.maximum(p * frequency + q - 2, 1.0)
+    bend = np.clip(mean**2 / np.maximum(variance, 1e-12), 1e-3, 1e9)
+    ends = []
+    for share in ((1 - WITHIN) / 2, (1 + WITHIN) / 2):
+        beyond = (share - (1 - chance)) / np.maximum(chance, 1e-12)
+        value = gammaincinv(bend, np.clip(beyond, 0.0, 1 - 1e-9)) * mean / bend
+        ends.append(np.where(beyond > 0, value, 0.0))
+    return np.minimum(ends[0], expected), np.maximum(ends[1], expected)
