@@ -1,7 +1,10 @@
 """`querencia import FILE…`: purchases or customers out of files into the database."""
 
+import math
+import re
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +20,21 @@ if TYPE_CHECKING:
     from querencia.customers.models import Import
 
 DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
-STDIN = "-"
+STDIN, STDIN_NAME = "-", "standard input"
+# What may be written for what: one word for the customer, whatever the file and whatever the command.
+SAME = {"customer_id": {"purchases": "customer_key", "customers": "key"}}
+# By the problem, what to write on the command line.
+HINTS = {
+    "no_purchases": "--map customer_id=…,at=…,amount=…",
+    "no_customers": "--map customer_id=…",
+    "no_amounts": "--map amount=…",
+    "no_business": "--currency EUR",
+    "one_column": "--delimiter semicolon",
+    "encoding": "--encoding windows-1252",
+    "encoding_unknown": "--encoding windows-1252",
+    "excel_sheet": "--sheet …",
+    "doubled": "--max-rejected 1",
+}
 
 
 def command(
@@ -34,6 +51,7 @@ def command(
         list[str] | None,
         typer.Option(
             "--map",
+            "--columns",
             metavar="FIELD=COLUMN",
             help="Which column tells what, for example amount=Quantity*UnitPrice; FIELD= leaves one out. "
             "Repeat it, or separate by commas.",
@@ -79,11 +97,13 @@ def command(
     facts, spoken = _business(currency)
     with translation.override(_one_of("--language", language, ("en", "es", "pt")) or spoken):
         mapping, told = _mapping(columns or []), {k: v for k, v in given.items() if v is not None}
-        looked_at = [
-            (path, _look(path, name, facts, kind=kind, mapping=mapping, given=told)) for path, name in _paths(files)
-        ]
-        _agree(looked_at, yes)
-        results = [_bring_in(path, seen, source, max_rejected) for path, seen in looked_at]
+        _check_writable(rejects)
+        with _paths(files) as paths:
+            looked_at = [
+                (path, _look(path, name, facts, kind=kind, mapping=mapping, given=told)) for path, name in paths
+            ]
+            _agree(looked_at, yes)
+            results = [_bring_in(path, seen, source, max_rejected) for path, seen in looked_at]
         if rejects is not None:
             _write_rejects(results, rejects)
         _end(results)
@@ -97,12 +117,22 @@ def _one_of(option: str, value: str | None, known: tuple[str, ...]) -> str | Non
 
 def _mapping(given: list[str]) -> dict[str, str]:
     found = {}
-    for pair in (pair for text in given for pair in text.split(",") if pair.strip()):
-        field, sign, column = pair.partition("=")
+    # A comma parts two pairs only where another one begins: names of columns may hold commas too.
+    for pair in (pair for text in given for pair in re.split(r",(?=\s*\w+\s*=)", text) if pair.strip()):
+        field, sign, column = (part.strip() for part in pair.partition("="))
         if not sign:
             raise Refused(f"--map takes field=column pairs, for example --map amount=Total; {pair!r} is none.")
-        found[field.strip()] = column.strip()
+        if field in found:
+            raise Refused(f"--map names {field} twice.")
+        found[field] = column
     return found
+
+
+def _check_writable(path: Path | None) -> None:
+    """Refuse before an hour of work what would fail after it."""
+    if path is not None:
+        with path.open("a"):
+            pass
 
 
 def _business(currency: str | None) -> "tuple[BusinessFacts, str]":
@@ -114,13 +144,19 @@ def _business(currency: str | None) -> "tuple[BusinessFacts, str]":
     return imports.facts_of(business, currency_in_use() or currency or ""), business.language if business else "en"
 
 
-def _paths(files: list[str]) -> list[tuple[Path, str]]:
-    from querencia.flows import imports
+@contextmanager
+def _paths(files: list[str]) -> Iterator[list[tuple[Path, str]]]:
+    """The files; standard input as one that is gone again unless an import has taken it."""
+    from querencia.customers import actions
 
-    return [
-        (imports.spool(sys.stdin.buffer), "standard input") if name == STDIN else (Path(name), Path(name).name)
-        for name in files
-    ]
+    if files.count(STDIN) > 1:
+        raise Refused("Standard input (-) can be read once.")
+    spooled = actions.spool(sys.stdin.buffer) if STDIN in files else None
+    try:
+        yield [(spooled, STDIN_NAME) if spooled and name == STDIN else (Path(name), Path(name).name) for name in files]
+    finally:
+        if spooled is not None:
+            spooled.unlink(missing_ok=True)
 
 
 def _look(
@@ -133,16 +169,28 @@ def _look(
     at = now()
     seen = imports.inspect(path, file_name=name, business=facts, at=at, kind=kind, file_format=given)
     if mapping and seen.columns:
-        if kind is None and not all(field in {known.name for known in imports.fields(seen.kind)} for field in mapping):
+        if kind is None and not _named(mapping, seen.kind).keys() <= {
+            known.name for known in imports.fields(seen.kind)
+        }:
             other = imports.CUSTOMERS if seen.kind == imports.PURCHASES else imports.PURCHASES
             seen = imports.inspect(path, file_name=name, business=facts, at=at, kind=other, file_format=given)
-        told = {**seen.mapping, **mapping}
+        told = {**seen.mapping, **_named(mapping, seen.kind)}
         seen = imports.inspect(
             path, file_name=name, business=facts, at=at, kind=seen.kind, mapping=told, file_format=given
         )
     if not seen.is_ready:
-        raise Refused(f"{name}: {seen.problem}")
+        raise Refused(f"{name}: {_with_hint(seen.problem, HINTS.get(seen.code, ''))}")
     return seen
+
+
+def _named(mapping: dict[str, str], kind: str) -> dict[str, str]:
+    return {SAME.get(field, {}).get(kind, field): column for field, column in mapping.items()}
+
+
+def _with_hint(problem: str, hint: str) -> str:
+    from django.utils.translation import gettext as _
+
+    return _("%(problem)s On the command line: %(hint)s") % {"problem": problem, "hint": hint} if hint else problem
 
 
 def _agree(looked_at: "list[tuple[Path, Inspection]]", yes: bool) -> None:
@@ -178,6 +226,8 @@ def _describe(screen: "Console", seen: "Inspection") -> None:
 
 
 def _bring_in(path: Path, seen: "Inspection", source: str, limit: float) -> "Import":
+    from django.utils.translation import gettext as _
+
     from querencia.common.time import now
     from querencia.customers import actions
     from querencia.customers.queries import imports as queries
@@ -192,15 +242,27 @@ def _bring_in(path: Path, seen: "Inspection", source: str, limit: float) -> "Imp
         source=source,
         reject_limit=limit,
         rows_estimated=seen.rows_estimated,
-        move=seen.file_name == "standard input",
+        move=seen.file_name == STDIN_NAME,
     )
     with _progress() as show:
         try:
             done = actions.run_import(imported.pk, at=now(), progress=show, language=_active())
         except actions.AlreadyRunning:
-            raise Failed(f"{seen.file_name} is being imported by another process already.") from None
-    _summarise(done, queries.why(done))
+            raise Failed(
+                _("%(file)s is being imported by another process already.") % {"file": seen.file_name}
+            ) from None
+    _summarise(done, _with_hint(queries.why(done), _hint_for(done)))
     return done
+
+
+def _hint_for(done: "Import") -> str:
+    from querencia.customers.queries import imports as queries
+
+    code = queries.problem_of(done)
+    if code == "rejects":
+        share = done.rows_rejected / max(done.rows_read, 1)
+        return f"--max-rejected {min(math.ceil(share * 10 + 0.01) / 10, 1):g}"
+    return HINTS.get(code, "")
 
 
 def _active() -> str:

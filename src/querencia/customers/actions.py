@@ -1,18 +1,18 @@
 """Writing to the central database: imports, and the people of demonstrations."""
 
-import hashlib
-import json
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from querencia.business.models import Staff
 from querencia.business.queries import business as the_business
 from querencia.customers.imports import running
-from querencia.customers.imports.folder import Busy, Folder
+from querencia.customers.imports.folder import Busy, Folder, fingerprint_of
 from querencia.customers.imports.staging import Progress
 from querencia.customers.models import ContactPoint, Customer, Identifier, Import
 
@@ -22,6 +22,32 @@ CHUNK = 1 << 20
 
 class AlreadyRunning(Exception):
     """Another process is at work on this import."""
+
+
+def spool(file: Any) -> Path:
+    """A copy in our own folder, on the same disk as where it will be kept, without holding the file in memory."""
+    folder = Path(settings.IMPORTS_FOLDER)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"incoming-{secrets.token_hex(8)}"
+    try:
+        with path.open("wb") as out:
+            for chunk in _chunks(file):
+                out.write(chunk)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _chunks(file: Any) -> Iterator[bytes]:
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            yield from _chunks(opened)
+    elif hasattr(file, "chunks"):
+        yield from file.chunks()
+    else:
+        while chunk := file.read(CHUNK):
+            yield chunk
 
 
 def register_import(
@@ -152,17 +178,6 @@ def _language_of(imported: Import) -> str:
         return imported.started_by.language
     business = the_business()
     return business.language if business else "en"
-
-
-def fingerprint_of(path: Path, kind: str, mapping: dict[str, str], file_format: dict[str, Any], source: str) -> str:
-    """SHA-256 of the content and of how it is read."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    how = {"kind": kind, "mapping": mapping, "format": file_format, "source": source}
-    digest.update(json.dumps(how, sort_keys=True).encode())
-    return digest.hexdigest()
 
 
 @transaction.atomic

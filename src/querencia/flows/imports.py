@@ -1,12 +1,8 @@
 """A file was handed over: it is kept, looked at, confirmed by somebody, and read in the background."""
 
-import secrets
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from querencia.business.models import Staff
@@ -18,14 +14,12 @@ from querencia.customers.queries import imports as queries
 from querencia.measures import actions as measuring
 from querencia.measures.models import Run
 
-CHUNK = 1 << 20
-
 
 def hand_over(
     *, file: Any, file_name: str, at: datetime, kind: str | None = None, started_by: Staff | None = None
 ) -> Import:
     """Keep a file (an upload, an open file or a path) and note what it seems to be. Nothing is written of it yet."""
-    imported = actions.receive_file(path=spool(file), file_name=file_name, at=at, started_by=started_by)
+    imported = actions.receive_file(path=actions.spool(file), file_name=file_name, at=at, started_by=started_by)
     seen = look_at(imported, at=at, kind=kind)
     return actions.describe_import(
         imported=imported,
@@ -34,32 +28,6 @@ def hand_over(
         file_format=seen.file_format,
         rows_estimated=seen.rows_estimated,
     )
-
-
-def spool(file: Any) -> Path:
-    """A copy in our own folder, on the same disk as where it will be kept, without holding the file in memory."""
-    folder = Path(settings.IMPORTS_FOLDER)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"incoming-{secrets.token_hex(8)}"
-    try:
-        with path.open("wb") as out:
-            for chunk in _chunks(file):
-                out.write(chunk)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _chunks(file: Any) -> Iterator[bytes]:
-    if isinstance(file, Path):
-        with file.open("rb") as opened:
-            yield from _chunks(opened)
-    elif hasattr(file, "chunks"):
-        yield from file.chunks()
-    else:
-        while chunk := file.read(CHUNK):
-            yield chunk
 
 
 def look_at(

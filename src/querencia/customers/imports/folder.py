@@ -2,6 +2,7 @@
 
 import csv
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -17,6 +18,7 @@ from django.conf import settings
 
 from querencia.customers.imports import reasons
 
+CHUNK = 1 << 20
 BOM = "\ufeff"  # so that spreadsheets read the rejects as UTF-8
 
 
@@ -174,6 +176,17 @@ class RejectsFile:
 
     def __exit__(self, *_fault: object) -> None:
         self.close()
+
+
+def fingerprint_of(path: Path, kind: str, mapping: dict[str, str], file_format: dict[str, Any], source: str) -> str:
+    """SHA-256 of the content and of how it is read."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    how = {"kind": kind, "mapping": mapping, "format": file_format, "source": source}
+    digest.update(json.dumps(how, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def read_rejects(path: Path, most: int = 1000) -> list[dict[str, str]]:

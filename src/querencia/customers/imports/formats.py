@@ -5,7 +5,9 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +20,9 @@ CSV, EXCEL, PARQUET, JSONL = "csv", "excel", "parquet", "jsonl"
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 256 << 10
 PIECE_BYTES, PIECES = 32 << 10, 16
+WHOLE_BYTES = 64 << 20
+FOREIGN_MAX = 20_000
+REFUSED = {"[": "json_array", "<": "markup"}
 PREAMBLE_MAX = 20
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # Letters and signs of Spanish, Portuguese and their neighbours: the encoding in which they make sense is the right one.
@@ -72,14 +77,14 @@ def container_of(path: Path, given: dict[str, Any]) -> FileFormat:
         if packing:
             raise Unreadable("packed", kind=packing)
         return FileFormat(container=PARQUET if head.startswith(b"PAR1") else EXCEL).changed(given)
-    encoding = given.get("encoding") or encoding_of(head, [] if packing else pieces(path))
+    encoding = given.get("encoding") or encoding_of(head, [] if packing else everything(path))
     found = FileFormat(container=CSV, compression=packing, encoding=encoding).changed(given)
     sample = as_text(head, encoding)
     start = sample.lstrip("\ufeff \t\r\n")[:1]
     if start == "{":
         return replace(found, container=JSONL, has_header=False)
-    if start == "[":
-        raise Unreadable("json_array")
+    if start in REFUSED:
+        raise Unreadable(REFUSED[start])
     if "delimiter" not in given or not given["delimiter"]:
         found = replace(found, delimiter=delimiter_of(sample))
     rows = parsed(sample, found.delimiter)
@@ -90,8 +95,18 @@ def container_of(path: Path, given: dict[str, Any]) -> FileFormat:
     return found
 
 
+def everything(path: Path) -> Iterable[bytes]:
+    """The whole of a file of usual size, piece by piece: letters with accents may first turn up in the last row."""
+    if path.stat().st_size > WHOLE_BYTES:
+        yield from pieces(path)
+        return
+    with path.open("rb") as file:
+        while piece := file.read(SAMPLE_BYTES):
+            yield piece
+
+
 def pieces(path: Path) -> list[bytes]:
-    """Pieces from all over a large file: letters with accents may first turn up far below the first rows."""
+    """Pieces from all over a large file."""
     size = path.stat().st_size
     if size <= SAMPLE_BYTES:
         return []
@@ -103,20 +118,31 @@ def pieces(path: Path) -> list[bytes]:
     return found
 
 
-def encoding_of(head: bytes, more: list[bytes]) -> str:
+def encoding_of(head: bytes, more: Iterable[bytes]) -> str:
     """The encoding of a text by its marks, its bytes, and the letters they would make. Raises Unreadable for none."""
     for mark, encoding in BOMS.items():
         if head.startswith(mark):
             return encoding
-    if b"\x00" in head:
-        raise Unreadable("binary")
+    if head.count(0) > len(head) // 100:
+        return _wide(head)
     control = sum(head.count(bytes([byte])) for byte in range(32) if byte not in (9, 10, 12, 13, 26, 27))
     if control > len(head) // 100:
         raise Unreadable("binary")
-    if all(_is_utf8(piece) for piece in [head, *more]):
-        return "utf-8"
-    foreign = bytes(byte for piece in [head, *more] for byte in piece if byte > 127)[:20_000]
-    return max(SINGLE_BYTE, key=lambda name: _at_home(foreign, name))
+    foreign, is_utf8 = b"", True
+    for piece in chain([head], more):
+        is_utf8 = is_utf8 and _is_utf8(piece)
+        foreign += piece.translate(None, bytes(range(128)))[: FOREIGN_MAX - len(foreign)]
+        if not is_utf8 and len(foreign) >= FOREIGN_MAX:
+            break
+    return "utf-8" if is_utf8 else max(SINGLE_BYTE, key=lambda name: _at_home(foreign, name))
+
+
+def _wide(head: bytes) -> str:
+    """UTF-16 that does not say so: every other byte is zero. Raises Unreadable where zeros stand anyhow."""
+    for encoding, zeros, letters in (("utf-16-le", head[1::2], head[::2]), ("utf-16-be", head[::2], head[1::2])):
+        if zeros.count(0) > 0.8 * len(zeros) and letters.count(0) == 0:
+            return encoding
+    raise Unreadable("binary")
 
 
 def _is_utf8(piece: bytes) -> bool:
@@ -146,19 +172,19 @@ def as_text(head: bytes, encoding: str) -> str:
 
 
 def parsed(sample: str, delimiter: str) -> list[list[str]]:
-    """The sample's whole rows; its last one may be cut off and is left out."""
+    """The sample's whole rows, blank ones as empty lists; its last one may be cut off and is left out."""
     text = sample[: sample.rfind("\n") + 1] or sample
     try:
-        return [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row]
+        return list(csv.reader(io.StringIO(text), delimiter=delimiter))
     except csv.Error:
-        return [line.split(delimiter) for line in text.splitlines() if line]
+        return [line.split(delimiter) if line else [] for line in text.splitlines()]
 
 
 def delimiter_of(sample: str) -> str:
     """What parts the columns: the sign that gives most rows the same number of them, more than one."""
 
     def agreement(delimiter: str) -> tuple[float, int]:
-        rows = parsed(sample[:65_536], delimiter)
+        rows = [row for row in parsed(sample[:65_536], delimiter) if row]
         width, count = Counter(len(row) for row in rows).most_common(1)[0] if rows else (1, 0)
         return (count / len(rows), width) if width > 1 else (0.0, 0)
 
@@ -166,12 +192,22 @@ def delimiter_of(sample: str) -> str:
 
 
 def preamble_of(rows: list[list[str]]) -> int:
-    """Lines above the table: fewer columns than nearly all rows have."""
-    if not rows:
+    """Lines above the table: blank, or of fewer columns than most rows have."""
+    filled = [row for row in rows if row]
+    if not filled:
         return 0
-    width, count = Counter(len(row) for row in rows).most_common(1)[0]
-    first = next((number for number, row in enumerate(rows) if len(row) == width), 0)
-    return first if width > 1 and 0 < first <= PREAMBLE_MAX and count > len(rows) / 2 else 0
+    width = width_of(rows)
+    count = sum(len(row) == width for row in filled)
+    first = next(number for number, row in enumerate(rows) if len(row) >= width)
+    if first and len(rows[first - 1]) == width - 1 > 1 and not any(row[-1] for row in filled if len(row) == width):
+        first -= 1  # rows that end with a separator under a header that does not
+    return first if width > 1 and first <= PREAMBLE_MAX and count > len(filled) / 2 else 0
+
+
+def width_of(rows: list[list[str]]) -> int:
+    """How many columns most rows have."""
+    widths = Counter(len(row) for row in rows if row)
+    return widths.most_common(1)[0][0] if widths else 0
 
 
 def has_header(rows: list[list[str]]) -> bool:

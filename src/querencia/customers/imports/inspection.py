@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from babel.lists import format_list
+from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext as _
 
 from querencia.common import money, time
@@ -16,6 +18,7 @@ from querencia.customers.imports import dates, formats, mapping, readers, reason
 from querencia.customers.imports.checks import QUANTITY_SCALE, BusinessFacts, Checked, Terms, check
 from querencia.customers.imports.formats import FileFormat
 from querencia.customers.imports.formulas import Formula
+from querencia.customers.imports.mapping import resolve
 from querencia.customers.imports.problems import Unreadable, listed
 
 SAMPLE_ROWS = 5_000
@@ -58,6 +61,7 @@ class Inspection:
     missing: list[str] = field(default_factory=list)
     preview: list[PreviewRow] = field(default_factory=list)
     problem: str = ""
+    code: str = ""  # of the problem
     notes: list[str] = field(default_factory=list)
     rows_estimated: int = 0
 
@@ -94,7 +98,11 @@ def inspect(
         sample = sampled(Path(path), given)
     except Unreadable as fault:
         return Inspection(
-            kind or vocabulary.PURCHASES, file_name, dict(given), problem=_renamed(fault, path, file_name)
+            kind or vocabulary.PURCHASES,
+            file_name,
+            dict(given),
+            problem=_renamed(fault, path, file_name),
+            code=fault.code,
         )
     known = known_columns(sample)
     kind, guessed = guessed_kind(kind, known) if mapping is None else (kind or vocabulary.PURCHASES, mapping)
@@ -111,19 +119,23 @@ def inspect(
     )
     try:
         check_currency(kind, form, business)
-        resolved = resolved_with_extras(kind, guessed, sample.columns)
+        resolved = resolve(kind, guessed, sample.columns)
         if found.missing:
-            raise Unreadable(
-                f"no_{kind}", missing=missing_in_words(kind, found.missing), columns=listed(sample.columns)
-            )
+            raise _lacking(kind, found.missing, sample.columns)
     except Unreadable as fault:
-        return replace(found, problem=str(fault))
+        return replace(found, problem=str(fault), code=fault.code)
     terms = Terms(resolved, form, business, at)
     return replace(found, preview=previewed(kind, terms, sample.batch, preview_rows))
 
 
-def resolved_with_extras(kind: str, given: dict[str, str], columns: Sequence[str]) -> dict[str, str | Formula]:
-    return mapping.resolve(kind, given, columns)
+def _lacking(kind: str, missing: list[str], columns: Sequence[str]) -> Unreadable:
+    """What the file lacks, and what it seems to be instead."""
+    headers = {mapping.folded(name) for name in columns}
+    if "at" in missing and any(headers.issuperset(said) for said in vocabulary.SUMMARIES):
+        return Unreadable("summary", columns=listed(list(columns)))
+    if missing == ["amount"]:
+        return Unreadable("no_amounts", columns=listed(list(columns)))
+    return Unreadable(f"no_{kind}", missing=missing_in_words(kind, missing), columns=listed(list(columns)))
 
 
 def _renamed(fault: Unreadable, path: Path, file_name: str) -> str:
@@ -140,7 +152,7 @@ def missing_in_words(kind: str, missing: list[str]) -> str:
         "amount": _("the amount"),
         "key": _("the customer's id"),
     }
-    return listed([said[name] for name in missing])
+    return str(format_list([said[name] for name in missing], locale=to_locale(get_language() or "en")))
 
 
 def check_currency(kind: str, form: FileFormat, business: BusinessFacts) -> None:
@@ -230,7 +242,7 @@ def settled(
         numbers = [list(column.values) for column in known if column.kind != mapping.DATE]
         form = replace(form, decimal=formats.decimal_of(numbers, form.delimiter, business.language))
     if "date_order" not in given:
-        named = {mapped.get(name) for name in ("at", "birthday", "created_at")}
+        named = mapping.columns_of(_dates(mapped, [c.name for c in known]))
         columns = [c for c in known if c.name in named] or [c for c in known if c.kind == mapping.DATE]
         written = [value for column in columns if not column.is_native_date for value in column.values]
         order, is_certain = dates.order_of(written)
@@ -238,7 +250,31 @@ def settled(
             order = dates.assumed_order(business.language, business.country, business.currency)
             notes.append(_ambiguous(order, written))
         form = replace(form, date_order=order)
+        if _names_no_day(mapped.get("at", ""), known):
+            notes.append(_("The dates name no day: each counts as the first of its month."))
     return form, notes
+
+
+def _dates(mapped: dict[str, str], columns: Sequence[str]) -> dict[str, str | Formula]:
+    """The dates among what is mapped, as far as they can be understood."""
+    found: dict[str, str | Formula] = {}
+    for name in vocabulary.DATES:
+        try:
+            kind = vocabulary.CUSTOMERS if vocabulary.field(vocabulary.CUSTOMERS, name) else vocabulary.PURCHASES
+            found |= resolve(kind, {name: mapped.get(name, "")}, columns)
+        except Unreadable:
+            continue
+    return found
+
+
+def _names_no_day(at: str, known: list[mapping.Known]) -> bool:
+    """Whether the date is made of months alone."""
+    given = _dates({"at": at}, [column.name for column in known]).get("at")
+    columns = {column.name: column for column in known}
+    if isinstance(given, Formula):
+        values_ = zip(*(columns[name].values for name in given.columns), strict=False)
+        return any(dates.MONTH_ALONE.fullmatch(" ".join(parts)) for parts in values_)
+    return given is not None and columns[given].share(dates.MONTH_ALONE.fullmatch) > 0.5
 
 
 def _ambiguous(order: str, written: list[str]) -> str:
@@ -261,7 +297,7 @@ def shown_columns(known: list[mapping.Known], mapped: dict[str, str]) -> list[Co
     users: dict[str, list[str]] = {}
     for name, given in mapped.items():
         try:
-            resolved = mapping.resolve(vocabulary.PURCHASES, {"amount": given}, names) if given else {}
+            resolved = resolve(vocabulary.PURCHASES, {"amount": given}, names) if given else {}
         except Unreadable:
             continue
         for column in mapping.columns_of(resolved):
@@ -300,10 +336,10 @@ def _raw(terms: Terms, batch: readers.Batch, number: int) -> dict[str, str]:
     if place is None:
         return {}
     row = batch.frame.row(place, named=True)
+    columns = {name: mapping.columns_of({name: given}) for name, given in terms.resolved.items()}
     return {
-        name: str(row[given]) if row[given] is not None else ""
-        for name, given in terms.resolved.items()
-        if isinstance(given, str)
+        name: " · ".join("" if row[each] is None else str(row[each]) for each in names)
+        for name, names in columns.items()
     }
 
 

@@ -12,6 +12,7 @@ from querencia.customers.imports.problems import Unreadable, listed
 
 TEXT, NUMERIC, DATE, EMPTY = "text", "number", "date", "empty"
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+CLOCK = re.compile(r"\s*\d{1,2}[:.h]\d{2}")
 PHONE = re.compile(r"[-+()\d\s./]{6,}")
 
 
@@ -67,6 +68,7 @@ def guess(kind: str, columns: Sequence[Known]) -> dict[str, str]:
         if field not in found and column not in found.values():
             found[field] = column
     known = {column.name: column for column in columns}
+    _complete_date("at" if kind == vocabulary.PURCHASES else "created_at", kind, found, known)
     if kind == vocabulary.PURCHASES:
         _complete_purchases(found, known)
     elif "key" not in found and "email" in found:
@@ -85,6 +87,8 @@ def _score(field: vocabulary.Field, column: Known) -> float:
         return 1000 - field.headers.index(header)
     words = f" {header} "
     inside = [place for place, said in enumerate(field.headers) if len(said) > 3 and f" {said} " in words]
+    if field.name == "amount" and not all(word in vocabulary.OF_MONEY for word in header.split()):
+        inside = [place for place in inside if field.headers[place] not in vocabulary.VAGUE]
     longest = max((len(field.headers[place]) for place in inside), default=0)
     return 100 + longest if inside else 0
 
@@ -111,6 +115,38 @@ def _may_hold(field: str, column: Known) -> bool:
 
 def _is_serial_or_epoch(value: str) -> bool:
     return bool(re.fullmatch(r"[2-7]\d{4}(\.\d+)?|1\d{9}|1\d{12}", value))
+
+
+def _complete_date(field: str, kind: str, found: dict[str, str], known: dict[str, Known]) -> None:
+    """A date in several columns: year and month, and what else there is; or a day, and the hour beside it."""
+    free = [column for column in known.values() if column.name not in found.values()]
+    if field not in found:
+        said = vocabulary.field(kind, field)
+        parts: dict[str, dict[int, str]] = {}
+        for column in free:
+            for place, prefix in _date_part(column):
+                parts.setdefault(prefix, {}).setdefault(place, column.name)
+        for prefix, places in parts.items():
+            words = {f"{prefix} {word}".strip() for word in vocabulary.DATE_WORDS}
+            words |= {f"{word} {prefix}".strip() for word in vocabulary.DATE_WORDS}
+            if 0 in places and 1 in places and said and (words & set(said.headers) or not prefix):
+                found[field] = "+".join(quoted(places[place]) for place in sorted(places))
+                return
+    elif not known[found[field]].share(lambda value: ":" in value):
+        clocks = (column for column in free if folded(column.name) in vocabulary.CLOCK)
+        clock = next((column for column in clocks if column.share(CLOCK.match) > 0.8), None)
+        if clock:
+            found[field] = f"{quoted(found[field])}+{quoted(clock.name)}"
+
+
+def _date_part(column: Known) -> list[tuple[int, str]]:
+    """Which part of a date (year 0, month 1, day 2) the column is named for, and the rest of its name."""
+    words = folded(column.name).split()
+    found = [place for place, said in enumerate(vocabulary.DATE_PARTS) if words and words[-1] in said]
+    if found:
+        return [(found[0], " ".join(words[:-1]))] if column.kind == NUMERIC else []
+    found = [place for place, said in enumerate(vocabulary.DATE_PARTS) if words and words[0] in said]
+    return [(found[0], " ".join(words[1:]))] if found and column.kind == NUMERIC else []
 
 
 def _complete_purchases(found: dict[str, str], known: dict[str, Known]) -> None:
@@ -162,6 +198,8 @@ def resolve(kind: str, mapping: dict[str, str], columns: Sequence[str]) -> dict[
             continue
         if given in columns:
             found[name] = given
+        elif name in vocabulary.DATES:
+            found[name] = _joint(given, field, columns)
         elif field.takes_formula:
             found[name] = parse(given, columns)
         elif re.search(r"[-+*/()]", given):
@@ -169,6 +207,17 @@ def resolve(kind: str, mapping: dict[str, str], columns: Sequence[str]) -> dict[
         else:
             raise Unreadable("unknown_column", name=given, columns=listed(list(columns)))
     return found
+
+
+def _joint(given: str, field: vocabulary.Field, columns: Sequence[str]) -> Formula:
+    """Columns that together tell one moment: ``Date+Time``."""
+    if "+" in given:
+        found = parse(given, columns)
+        if all(kind == "column" or what == "+" for kind, what in found.steps):
+            return found
+    elif not re.search(r"[-*/()]", given):
+        raise Unreadable("unknown_column", name=given, columns=listed(list(columns)))
+    raise Unreadable("no_joint", field=field.label, name=given, columns=listed(list(columns)))
 
 
 def columns_of(resolved: dict[str, str | Formula]) -> list[str]:

@@ -131,10 +131,17 @@ class Transcoded(io.RawIOBase):
             while piece := self.read(CHUNK):
                 pieces.append(piece)
             return b"".join(pieces)
-        while not self._ready and not self._is_at_end:
-            self._ready = self._next(max(size, 1))
+        while len(self._ready) < size and not self._is_at_end:
+            self._ready += self._next(size - len(self._ready))
         made, self._ready = self._ready[:size], self._ready[size:]
         return made
+
+    def skip_line(self) -> None:
+        while (letter := self.read(1)) and letter not in b"\r\n":
+            pass
+        if letter == b"\r":
+            following = self.read(1)
+            self._ready = self._ready if following == b"\n" else following + self._ready
 
     def _next(self, size: int) -> bytes:
         chunk = read_some(self._content, size)

@@ -22,6 +22,9 @@ SENTENCES = {
     "excel_sheet": N_("The workbook has no sheet %(sheet)s; it has %(names)s."),
     "parquet_broken": N_("The Parquet file cannot be read (%(message)s)."),
     "json_array": N_("The file is one JSON list. Write one object a line (JSON lines)."),
+    "markup": N_(
+        "This is a web page or XML, whatever the file's name says. Save it from a spreadsheet as .xlsx or as CSV."
+    ),
     "json_broken": N_("Row %(row)s is not a JSON object. Write one object a line (JSON lines)."),
     "encoding": N_(
         "Row %(row)s (byte %(offset)s of the file) cannot be read as %(encoding)s. Say the right encoding, for example "
@@ -41,16 +44,28 @@ SENTENCES = {
     ),
     "unreadable": N_("The file cannot be read near row %(row)s (%(message)s)."),
     "no_purchases": N_(
-        "This file holds no purchases that can be counted: missing is %(missing)s. Found: %(columns)s. If a column "
-        "does hold it, say which one."
+        "This file holds no purchases that can be counted: it lacks %(missing)s. Found: %(columns)s. If a column does "
+        "hold it, say which one."
+    ),
+    "no_amounts": N_(
+        "This file says who bought and when, but not for how much. Found: %(columns)s. Say which column holds the "
+        "amount, or a formula such as Quantity*UnitPrice; where purchases carry no money, 0 counts visits alone."
+    ),
+    "summary": N_(
+        "This is no log of purchases but a summary of one (%(columns)s): it says how often somebody bought, not when "
+        "and for how much. Import the log that it was made of."
     ),
     "no_customers": N_(
-        "This file holds no customers that can be told apart: missing is %(missing)s. Found: %(columns)s. If a column "
+        "This file holds no customers that can be told apart: it lacks %(missing)s. Found: %(columns)s. If a column "
         "does hold it, say which one."
     ),
     "unknown_column": N_("There is no column %(name)s. The file has: %(columns)s."),
     "unknown_field": N_("There is no field %(name)s. Known are: %(fields)s."),
     "formula": N_("The formula %(formula)s cannot be understood: %(message)s."),
+    "no_joint": N_(
+        "%(field)s takes a column, or several joined by +, such as Date+Time or Year+Month+Day; %(name)s is neither. "
+        "The file has: %(columns)s."
+    ),
     "no_formula": N_(
         "%(field)s takes a column, not a formula: there is no column %(name)s. The file has: %(columns)s."
     ),

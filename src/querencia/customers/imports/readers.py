@@ -76,14 +76,16 @@ def csv_columns(path: Path, form: FileFormat) -> list[str]:
     with opening.text(path, form.compression, form.encoding) as (content, _raw):
         head = content.read(formats.SAMPLE_BYTES).decode(errors="ignore")
     rows = formats.parsed(head, form.delimiter)[form.skip_rows :]
-    if not rows:
+    if not any(rows):
         raise Unreadable("empty")
     cells = [cell.strip() for cell in rows[0]]
+    if len(cells) == formats.width_of(rows[1:]) - 1:
+        cells.append("")  # rows that end with a separator under a header that does not
     if len(cells) == 1:
         raise Unreadable("one_column", delimiter=repr(form.delimiter).strip("'"))
     if not form.has_header:
         return named([""] * len(cells))
-    if len(rows) == 1:
+    if not any(rows[1:]):
         raise Unreadable("header_only", columns=listed(named(cells)))
     return named(cells)
 
@@ -95,23 +97,44 @@ def _csv(path: Path, form: FileFormat, columns: Sequence[str] | None, block: int
     numbering = _Numbering(form.has_header)
     with opening.text(path, form.compression, form.encoding) as (content, raw):
         for _line in range(form.skip_rows):
-            _skip_line(content)
-        reader = _opened_csv(content, form, names, wanted, numbering, block)
+            content.skip_line()
+        reader = _opened_csv(_Ended(content), form, names, wanted, numbering, block)
         while (batch := _next_batch(reader, numbering)) is not None:
             frame = pl.DataFrame(pl.from_arrow(batch))
             rows, broken = numbering.of(len(frame))
             yield Batch(frame, rows + form.skip_rows, numbering.moved(broken, form.skip_rows), raw.tell() / size)
-        if broken := numbering.rest():
+        broken = numbering.rest()
+        if not numbering.is_at_end:
+            raise Unreadable("quote", row=numbering.last + form.skip_rows)
+        if broken:
             yield Batch(_nothing(wanted), pl.Series("row", [], pl.Int64), numbering.moved(broken, form.skip_rows), 1.0)
 
 
-def _skip_line(content: opening.Transcoded) -> None:
-    while (letter := content.read(1)) and letter != b"\n":
-        pass
+class _Ended(io.RawIOBase):
+    """A stream with one more row at its end. A quotation mark that never closes swallows it, and so is found out."""
+
+    ROW = "\x1eend"
+
+    def __init__(self, content: opening.Transcoded) -> None:
+        super().__init__()
+        self._content = content
+        self._is_at_end = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if self._is_at_end:
+            return b""
+        made = self._content.read(size)
+        if made:
+            return made
+        self._is_at_end = True
+        return f"\n{self.ROW}\n".encode()
 
 
 def _opened_csv(
-    content: opening.Transcoded,
+    content: _Ended,
     form: FileFormat,
     names: list[str],
     wanted: list[str],
@@ -168,11 +191,19 @@ class _Numbering:
         self.next = 1 + has_header
         self.broken: list[Broken] = []
         self.skipped: list[int] = []  # broken and empty rows, in order
+        self.is_at_end = False
+
+    @property
+    def last(self) -> int:
+        return max([self.next - 1, *self.skipped])
 
     def handle(self, row: Any) -> str:
         number = int(row.number)
+        if row.text == _Ended.ROW:
+            self.is_at_end = True
+            return "skip"
         self.skipped.append(number)
-        if row.text.strip(' \t\r\n,;|"'):
+        if row.text.strip(' \t\r\n,;|"\x1a'):
             facts = {"expected": row.expected_columns, "found": row.actual_columns}
             self.broken.append(Broken(number, row.text[:200], facts=facts))
         return "skip"
@@ -323,6 +354,9 @@ def _json_batch(lines: list[bytes], first: int, columns: Sequence[str] | None, s
 
 
 def _json_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
+    if value is None:
         return value
+    if isinstance(value, str):
+        # Half a letter can be written in JSON, but is no letter.
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else str(value)

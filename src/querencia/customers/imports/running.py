@@ -14,10 +14,10 @@ from django.utils import translation
 from querencia.business.queries import business as the_business
 from querencia.customers.imports import bulk, mapping, people, purchases, reasons, vocabulary
 from querencia.customers.imports.checks import BusinessFacts, Terms
-from querencia.customers.imports.folder import Folder, RejectsFile
+from querencia.customers.imports.folder import Folder, RejectsFile, fingerprint_of
 from querencia.customers.imports.formats import FileFormat
 from querencia.customers.imports.inspection import check_currency, sampled
-from querencia.customers.imports.problems import Unreadable
+from querencia.customers.imports.problems import Unreadable, sentence
 from querencia.customers.imports.purchases import Stamp, Written
 from querencia.customers.imports.reasons import Tally
 from querencia.customers.imports.staging import Progress, Staged, stage
@@ -62,13 +62,14 @@ def run(imported: Import, *, at: datetime, progress: Progress, language: str) ->
 
 
 def _passes(imported: Import, folder: Folder, at: datetime, progress: Progress) -> None:
-    terms = _terms(imported, folder)
     found = folder.read_checked()
     if found is None:
+        terms = _terms(imported, _columns(imported, folder))
         _begin(imported, at)
         staged = stage(folder, imported.kind, terms, progress, read=lambda so_far: _tell(imported, so_far))
     else:
         staged = Staged.from_json(found)
+        terms = _terms(imported, staged.columns)
     if not _may_be_written(imported, staged, at) or _is_doubled(imported, folder, terms, at):
         return
     _write(imported, folder, terms, staged, progress)
@@ -78,13 +79,21 @@ def _passes(imported: Import, folder: Folder, at: datetime, progress: Progress) 
     folder.sweep(keep_file=False)
 
 
-def _terms(imported: Import, folder: Folder) -> Terms:
+def _columns(imported: Import, folder: Folder) -> list[str]:
+    """The file's columns. Raises Unreadable when it is no longer the file that was handed over."""
     if not folder.file.exists():
         raise Unreadable("gone")
+    if imported.started_at and imported.fingerprint:
+        how = (imported.kind, imported.mapping, imported.file_format, imported.source)
+        if fingerprint_of(folder.file, *how) != imported.fingerprint:
+            raise Unreadable("changed")
+    return sampled(folder.file, imported.file_format).columns
+
+
+def _terms(imported: Import, columns: list[str]) -> Terms:
     form = FileFormat.from_json(imported.file_format)
     business = facts_of(imported)
     check_currency(imported.kind, form, business)
-    columns = sampled(folder.file, imported.file_format).columns
     # The future begins a day after the file was handed over, however often it is started again.
     return Terms(mapping.resolve(imported.kind, imported.mapping, columns), form, business, imported.created_at)
 
@@ -192,16 +201,20 @@ def _fail(imported: Import, code: str, facts: dict[str, Any], at: datetime) -> N
     imported.save(update_fields=["status", "finished_at", "error"])
 
 
+def problem(imported: Import) -> dict[str, Any]:
+    """The ``code`` and ``facts`` of why it stopped or failed; empty when it did not."""
+    try:
+        found: dict[str, Any] = json.loads(imported.error) if imported.error else {}
+    except ValueError:
+        return {}
+    return found
+
+
 def why(imported: Import) -> str:
     """Why it stopped or failed, in the active language."""
-    from querencia.customers.imports.problems import sentence
-
-    try:
-        found = json.loads(imported.error) if imported.error else {}
-    except ValueError:
-        return imported.error
+    found = problem(imported)
     if not found:
-        return ""
+        return imported.error
     facts = dict(found["facts"])
     if found["code"] in ("rejects", "nothing_left"):
         facts |= {"share": _percent(facts["rejected"] / max(facts["read"], 1)), "limit": _percent(facts["limit"])}

@@ -1,6 +1,7 @@
 """Rows by key, however many they are: sorted runs on the disk, merged with a few thousand rows of each in memory."""
 
 import heapq
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -83,8 +84,7 @@ class ByKey:
     def __exit__(self, *_fault: object) -> None:
         for file in self._open:
             file.close()
-        for path in self._runs:
-            path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class _Heads:

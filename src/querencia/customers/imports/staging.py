@@ -39,12 +39,14 @@ type Batches = Iterator[pl.DataFrame]
 class Staged:
     """What the first pass found: rows read, batches to write, rejects counted by reason."""
 
+    columns: list[str] = field(default_factory=list)  # that are read
     rows_read: int = 0
     batches: int = 0
     tally: Tally = field(default_factory=Tally)
 
     def as_json(self) -> dict[str, Any]:
         return {
+            "columns": self.columns,
             "rows_read": self.rows_read,
             "batches": self.batches,
             "rejected": self.tally.rejected,
@@ -53,7 +55,9 @@ class Staged:
 
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> "Staged":
-        return cls(given["rows_read"], given["batches"], Tally.of(given["reasons"], given["rejected"]))
+        return cls(
+            given["columns"], given["rows_read"], given["batches"], Tally.of(given["reasons"], given["rejected"])
+        )
 
 
 def shaped(frame: pl.DataFrame) -> pl.DataFrame:
@@ -90,9 +94,9 @@ class Writer:
 def stage(folder: Folder, kind: str, terms: Terms, progress: Progress, *, read: Callable[[Staged], None]) -> Staged:
     """Type and stage the import's file. `read` is told after each batch. Raises Unreadable and OSError."""
     folder.sweep()
-    staged, currency = Staged(), terms.business.currency
+    staged, currency = Staged(mapping.columns_of(terms.resolved)), terms.business.currency
     with RejectsFile(folder.rejects) as rejects, ByKey(folder.runs) as rows:
-        for batch in readers.read(folder.file, terms.form, columns=mapping.columns_of(terms.resolved)):
+        for batch in readers.read(folder.file, terms.form, columns=staged.columns):
             checked = check(kind, terms, batch)
             rejects.add(checked.rejects)
             staged.tally.add(checked.rejects)
@@ -103,7 +107,7 @@ def stage(folder: Folder, kind: str, terms: Terms, progress: Progress, *, read: 
             progress("checking", min(batch.share, 1.0))
             read(staged)
         if not staged.rows_read:
-            raise Unreadable("header_only", columns=", ".join(mapping.columns_of(terms.resolved)))
+            raise Unreadable("header_only", columns=", ".join(staged.columns))
         if rows.rows:
             progress("sorting", 0.0)
             order = _people if kind == vocabulary.CUSTOMERS else _purchases

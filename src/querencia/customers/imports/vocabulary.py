@@ -17,7 +17,7 @@ class Field:
     help: Any
     headers: tuple[str, ...]
     is_required: bool = False
-    takes_formula: bool = False
+    takes_formula: bool = False  # or, for a date, columns joined by +
 
 
 def _said(text: str) -> tuple[str, ...]:
@@ -34,7 +34,9 @@ OF_PURCHASES = (
         n do cliente, comprador, customer email, email cliente, id, master id, dni, nif, cpf, cpf cnpj, nit, rut,
         rfc
     """), is_required=True),
-    Field("at", _("Date"), _("Day, or day and time, of the purchase"), _said("""
+    Field("at", _("Date"), _(
+        "Day, or day and time, of the purchase; of several columns: Date+Time, Year+Month+Day"
+    ), _said("""
         at, date, datetime, purchase date, order date, invoice date, invoicedate, transaction date, sale date,
         sold at, created at, date time, timestamp, order timestamp, order purchase timestamp, time, when, day,
         ordered at, paid at, fecha, fecha compra, fecha de compra, fecha venta, fecha de venta, fecha pedido,
@@ -42,7 +44,7 @@ OF_PURCHASES = (
         fecha emision, fecha de emision, dia, data, data compra, data da compra, data de compra, data venda,
         data da venda, data pedido, data do pedido, data da fatura, data emissao, data de emissao, data hora,
         data e hora
-    """), is_required=True),
+    """), is_required=True, takes_formula=True),
     Field("amount", _("Amount"), _(
         "What was paid; negative for a refund. A formula is possible: Quantity*UnitPrice"
     ), _said("""
@@ -157,7 +159,7 @@ OF_CUSTOMERS = (
         joined, join date, customer since, member since, enrollment date, fecha alta, fecha de alta, alta,
         fecha registro, fecha de registro, cliente desde, data cadastro, data de cadastro, data do cadastro,
         data registo, data de registo
-    """)),
+    """), takes_formula=True),
     Field("consent_email", _("Marketing by e-mail"), _("Yes or no"), _said("""
         consent email, email consent, email opt in, email marketing, marketing email, accepts marketing, newsletter,
         opt in, marketing consent, accepts email, consentimiento email, acepta email, acepta marketing,
@@ -183,6 +185,25 @@ UNIT_PRICE = _said("""
         unit price, unitprice, price, price each, item price, precio, precio unitario, precio unidad, pvp, preco,
         preco unitario, valor unitario
     """)
+DATES = ("at", "birthday", "created_at")
+# Parts of a date in columns of their own: ``Enrollment Year`` is one, as ``enrollment date`` is a header of the field.
+DATE_PARTS = (("year", "ano", "anio"), ("month", "mes"), ("day", "dia"))
+DATE_WORDS = ("date", "fecha", "data")
+CLOCK = _said("""
+        time, hour, order time, purchase time, sale time, invoice time, transaction time, time of day, hora,
+        hora venta, hora de venta, hora compra, hora de compra, hora pedido, hora ticket, hora factura, hora da venda,
+        hora venda, hora da compra, hora do pedido, horario
+    """)
+# Words that say little by themselves: beside others they tell money only if those do too.
+VAGUE = ("total", "value", "valor", "paid", "spend", "sales", "venta", "ventas")
+OF_MONEY = _said("""
+        amount, price, sum, net, gross, tax, taxes, vat, incl, included, including, excl, with, without, order,
+        invoice, purchase, sale, ticket, receipt, eur, usd, gbp, brl, mxn, euro, euros, dollars, r, us, importe, monto,
+        precio, neto, bruto, iva, con, sin, pedido, factura, compra, de, la, del, dolares, pesos, valor, total, preco,
+        liquido, com, sem, da, do, venda, fatura, reais, final, paid, pagado, pago
+    """)
+# Headers of tables that tell of each customer how often, how long ago and for how long.
+SUMMARIES = (("frequency", "recency"), ("x", "t x"), ("frecuencia", "recencia"), ("frequencia", "recencia"))
 LINE_FIELDS = ("sku", "name", "category", "quantity")
 CONSENT_FIELDS = {f"consent_{channel}": channel for channel in ("email", "phone", "whatsapp", "post")}
 
