@@ -80,7 +80,7 @@ class Sieve:
         if not which.any():
             return []
         count = int(which.sum())
-        shown = value.filter(which).cast(pl.String, strict=False) if value is not None else pl.Series([""] * count)
+        shown = dates.as_text(value.filter(which)) if value is not None else pl.Series([""] * count)
         told = {
             "row": self.rows.filter(which),
             "column": pl.Series([column] * count, dtype=pl.String),

@@ -171,7 +171,7 @@ def sampled(path: Path, given: dict[str, Any]) -> Sample:
     """The first rows of a file and its detected container. Raises Unreadable when there is nothing to read."""
     form = formats.container_of(path, given)
     if form.container == formats.EXCEL and not form.sheet:
-        form = replace(form, sheet=readers.sheet_rows(path, form)[0])
+        form = replace(form, sheet=readers.sheet_of(path, form).name)
     batches = list(islice(readers.read(path, form, block=formats.SAMPLE_BYTES), 1))
     if not batches or (batches[0].frame.is_empty() and not batches[0].broken):
         raise Unreadable("empty")
@@ -211,7 +211,8 @@ def known_columns(sample: Sample) -> list[mapping.Known]:
     found = []
     for place, name in enumerate(sample.columns):
         series = sample.batch.frame[name]
-        written = values.label(series).drop_nulls().to_list()
+        text = dates.as_text(series) if series.dtype.is_temporal() else series
+        written = values.label(text).drop_nulls().to_list()
         written += [value for row in sample.elsewhere if (value := row[place].strip())]
         found.append(mapping.Known(name, written, series.dtype.is_temporal()))
     return found

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from querencia.customers.imports.formats import FileFormat
 from querencia.customers.imports.problems import Unreadable, listed
 
 BLOCK_BYTES = 1 << 20
-BATCH_ROWS = 50_000
+BATCH_ROWS, HEAD_ROWS = 50_000, 200
+BLANK = ("", None)
 
 
 @dataclass(frozen=True)
@@ -230,54 +232,55 @@ class _Numbering:
 # -- workbooks ---------------------------------------------------------------------------------------------------------
 
 
-def sheet_rows(path: Path, form: FileFormat) -> tuple[str, list[list[Any]]]:
-    """The name and the rows of the sheet asked for, or of the one that holds most. Raises Unreadable."""
+def sheet_of(path: Path, form: FileFormat) -> Any:
+    """The sheet asked for, or the one that holds most. Raises Unreadable."""
     import python_calamine as calamine
 
     try:
         workbook = calamine.CalamineWorkbook.from_path(str(path))
         if form.sheet and form.sheet not in workbook.sheet_names:
             raise Unreadable("excel_sheet", sheet=form.sheet, names=listed(workbook.sheet_names))
-        names = [form.sheet] if form.sheet else workbook.sheet_names
-        sheets = {name: workbook.get_sheet_by_name(name) for name in names}
-        name = max(sheets, key=lambda each: sheets[each].total_height, default="")
-        rows = sheets[name].to_python(skip_empty_area=False) if name else []
+        sheets = [workbook.get_sheet_by_name(name) for name in ([form.sheet] if form.sheet else workbook.sheet_names)]
     except calamine.PasswordError as fault:
         raise Unreadable("excel_locked") from fault
     except calamine.CalamineError as fault:
         raise Unreadable("excel_locked" if "assword" in str(fault) else "excel_broken", message=str(fault)) from fault
-    return name, rows
+    if not sheets:
+        raise Unreadable("empty")
+    return max(sheets, key=lambda sheet: sheet.total_height)
 
 
 def _excel(path: Path, form: FileFormat, columns: Sequence[str] | None, block: int) -> Iterator[Batch]:
-    _name, rows = sheet_rows(path, form)
-    first = formats.preamble_of([[c for c in row if c not in ("", None)] for row in rows[:200]])
-    while first < len(rows) and not any(cell not in ("", None) for cell in rows[first]):
-        first += 1
-    if first >= len(rows):
+    sheet = sheet_of(path, form)
+    rows: Iterator[tuple[int, list[Any]]] = enumerate(sheet.iter_rows(), 1)
+    head = list(islice(rows, HEAD_ROWS))
+    filled = [[cell for cell in row if cell not in BLANK] for _number, row in head]
+    if not any(filled):
         raise Unreadable("empty")
-    width = max(len(row) for row in rows[first : first + 1000])
-    names = named(rows[first] if form.has_header else [""] * width)
-    start = first + form.has_header
-    if start >= len(rows):
-        raise Unreadable("header_only", columns=listed(names))
+    first = formats.preamble_of(filled)
+    width = max(len(row) for _number, row in head)
+    names = named(head[first][1] if form.has_header else [""] * width)
+    rows = chain(head[first + form.has_header :], rows)
     places = [place for place, name in enumerate(names) if columns is None or name in columns]
-    for begin in range(start, len(rows), BATCH_ROWS):
-        part = rows[begin : begin + BATCH_ROWS]
-        kept = [(begin + i + 1, row) for i, row in enumerate(part) if any(cell not in ("", None) for cell in row)]
+    is_empty = True
+    while part := list(islice(rows, BATCH_ROWS)):
+        kept = [(number, row) for number, row in part if any(cell not in BLANK for cell in row)]
         data = {
             names[p]: _cells([row[p] if p < len(row) else None for _n, row in kept], names[p], form) for p in places
         }
         numbers = pl.Series("row", [number for number, _row in kept], dtype=pl.Int64)
-        yield Batch(pl.DataFrame(data), numbers, [], min((begin + len(part)) / len(rows), 1.0))
+        is_empty = is_empty and not kept
+        yield Batch(pl.DataFrame(data), numbers, [], min(part[-1][0] / sheet.total_height, 1.0))
+    if is_empty:
+        raise Unreadable("header_only", columns=listed(names))
 
 
 def _cells(cells: list[Any], name: str, form: FileFormat) -> pl.Series:
     """Numbers and dates as they are where a column holds nothing else, otherwise as text in the file's notation."""
     import datetime
 
-    kinds = {type(cell) for cell in cells if cell not in ("", None)}
-    blank = [None if cell in ("", None) else cell for cell in cells]
+    kinds = {type(cell) for cell in cells if cell not in BLANK}
+    blank = [None if cell in BLANK else cell for cell in cells]
     if kinds and kinds <= {int, float}:
         return pl.Series(name, [None if cell is None else float(cell) for cell in blank], dtype=pl.Float64)
     if kinds and kinds <= {datetime.datetime, datetime.date}:
