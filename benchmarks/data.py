@@ -63,7 +63,7 @@ def shop(
         (into / "shop.json").write_text(json.dumps(facts, default=str))
 
     name = f"shop-{customers}-by-{purchases_per_customer:g}-{years:g}y-{order}{'-csv' if csv else ''}"
-    kept = cached(name, make, version=_version())
+    kept = cached(name, make, version=simulator_version())
     facts = json.loads((kept / "shop.json").read_text())
     facts |= {day: datetime.date.fromisoformat(facts[day]) for day in ("starts", "ends")}
     return simulate.Shop(
@@ -77,7 +77,7 @@ def shop(
     )
 
 
-def _version() -> str:
+def simulator_version() -> str:
     """Of the simulator: files that an older one has made are not mistaken for those of this one."""
     modules = sorted(Path(simulate.__path__[0]).glob("*.py"))
     return hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()[:12]
