@@ -17,8 +17,8 @@ NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 type Bought = tuple[str, date, int]
 
 
-def open_business(currency: str = "EUR") -> None:
-    business.set_business(name="La Tienda", currency=currency, time_zone="Europe/Madrid")
+def open_business(currency: str = "EUR", time_zone: str = "Europe/Madrid") -> None:
+    business.set_business(name="La Tienda", currency=currency, time_zone=time_zone)
 
 
 def customer(key: str) -> Customer:
@@ -27,13 +27,17 @@ def customer(key: str) -> Customer:
 
 def sell(bought: Iterable[Bought], **fields: object) -> list[Purchase]:
     """Record purchases: (customer key, day, amount in minor units)."""
+    bought = list(bought)
     first = Purchase.objects.count()
+    keys = {key for key, _day, _amount in bought}
+    Customer.objects.bulk_create([Customer(key=key, created_at=NOW) for key in sorted(keys)], ignore_conflicts=True)
+    people = {one.key: one for one in Customer.objects.all() if one.key in keys}
     rows = [
         Purchase(
             **{
                 "source": "till",
                 "key": f"{key}-{day}-{first + number}",
-                "customer": customer(key),
+                "customer": people[key],
                 "at": datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
                 "day": time.day_number(day),
                 "amount": amount,

@@ -2,6 +2,10 @@
 
 import os
 
+from querencia.cli.faults import Failed
+
+MIGRATION_SECONDS = 600.0
+
 
 def enter() -> None:
     """Set Django up. Import models and actions after this, inside the function that needs them."""
@@ -11,11 +15,24 @@ def enter() -> None:
     django.setup()
 
 
+def enter_without_home() -> None:
+    """Set Django up for reading files alone: no folder is made, and asking the database anything raises."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "querencia.config.bare"
+    import django
+
+    django.setup()
+
+
 def migrate() -> None:
-    """Bring the database's tables up to date; does nothing when they are."""
+    """Bring the database's tables up to date; does nothing when they are. Waits for whoever is at it already."""
     from django.core.management import call_command
 
-    call_command("migrate", interactive=False, verbosity=0)
+    from querencia.common.database import alone
+
+    with alone("migrate", patience=MIGRATION_SECONDS) as is_alone:
+        if not is_alone:
+            raise Failed("Another process has been changing the tables of this database for minutes. Try again later.")
+        call_command("migrate", interactive=False, verbosity=0)
 
 
 def leave() -> None:

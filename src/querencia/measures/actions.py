@@ -15,8 +15,9 @@ from django.db import transaction
 
 from querencia.business import queries as business
 from querencia.business.models import Staff
+from querencia.common.database import alone
 from querencia.common.time import day_number, day_of
-from querencia.measures import backfill, columns, engine, figures, findings, lock, queries, reasons, scoring, writing
+from querencia.measures import backfill, columns, engine, figures, findings, queries, reasons, scoring, writing
 from querencia.measures.models import Finding, Measure, Run
 
 STEPS = ("copy", "score", "forecast", "measure", "write")
@@ -47,7 +48,7 @@ def request_run(*, trigger: str, at: datetime, started_by: Staff | None = None) 
 
 def settle(*, at: datetime) -> int:
     """Call runs failed whose process is gone; returns how many. Does nothing while one is at work."""
-    with lock.alone(patience=0) as is_alone:
+    with alone("run", patience=0) as is_alone:
         return _settle(at) if is_alone else 0
 
 
@@ -67,7 +68,7 @@ def run(
     share of it that is done.
     Raises AnotherRun when one is at work. Running twice for one day replaces that day's measure.
     """
-    with lock.alone() as is_alone:
+    with alone("run") as is_alone:
         if not is_alone:
             raise AnotherRun(Run.objects.filter(status=Run.Status.RUNNING).first())
         _settle(at)

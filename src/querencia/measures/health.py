@@ -11,8 +11,9 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import F, Sum
 
+from querencia.common.database import alone
 from querencia.customers.models import Customer, Event, Import, Purchase, PurchaseLine, Score
-from querencia.measures import columns, lock, queries, tasks
+from querencia.measures import columns, queries, tasks
 from querencia.measures.models import Run
 
 DISK_FREE_MIN = 1 << 30
@@ -113,7 +114,7 @@ def queue(at: datetime) -> Iterator[Look]:
 
 def runs(at: datetime) -> Iterator[Look]:
     newest = queries.latest_run()
-    with lock.alone(patience=0) as is_free:
+    with alone("run", patience=0) as is_free:
         stuck = Run.objects.filter(status=Run.Status.RUNNING).count() if is_free else 0
     late = Run.objects.filter(status=Run.Status.QUEUED, created_at__lt=at - SILENCE_MAX).count() if is_free else 0
     if stuck or late:

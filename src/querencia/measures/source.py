@@ -9,14 +9,10 @@ import adbc_driver_postgresql.dbapi
 import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 from django.db import connection
-from psycopg.conninfo import make_conninfo
+
+from querencia.common.database import libpq_address
 
 BATCH_ROWS = 65_536
-# What libpq understands of the settings that Django hands to psycopg.
-LIBPQ = {
-    "dbname", "user", "password", "host", "hostaddr", "port", "sslmode", "sslrootcert", "sslcert", "sslkey",
-    "passfile", "service", "options", "connect_timeout", "channel_binding", "target_session_attrs",
-}  # fmt: skip
 
 
 class Rows:
@@ -59,9 +55,3 @@ def connect() -> Iterator[Rows]:
         arguments = {}
     with closing(opened):
         yield Rows(opened, arguments)
-
-
-def libpq_address() -> str:
-    """The address of Django's PostgreSQL database for connections of our own. Holds the password: never show it."""
-    given = connection.get_connection_params()
-    return make_conninfo(**{name: str(value) for name, value in given.items() if name in LIBPQ})

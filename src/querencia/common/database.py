@@ -1,0 +1,61 @@
+"""The database beside Django: its address, and locks that a process takes with it when it ends, however it ends."""
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+# Any numbers will do, as long as they stay the same: advisory locks are known by number, per database.
+NUMBERS = {"run": 7_308_604_897, "migrate": 7_308_604_898}
+# Whoever only looks whether a run is at work holds the lock for a moment: not a reason to give up.
+PATIENCE_SECONDS = 2.0
+# What libpq understands of the settings that Django hands to psycopg.
+LIBPQ = {
+    "dbname", "user", "password", "host", "hostaddr", "port", "sslmode", "sslrootcert", "sslcert", "sslkey",
+    "passfile", "service", "options", "connect_timeout", "channel_binding", "target_session_attrs",
+}  # fmt: skip
+
+
+def libpq_address() -> str:
+    """The address of Django's PostgreSQL database for connections of our own. Holds the password: never show it."""
+    given = connection.get_connection_params()
+    return make_conninfo(**{name: str(value) for name, value in given.items() if name in LIBPQ})
+
+
+@contextmanager
+def alone(name: str, *, patience: float = PATIENCE_SECONDS) -> Iterator[bool]:
+    """Whether this process may do what has that name now; if so, no other one may until the end of the block.
+
+    On PostgreSQL the server holds the lock for a connection of its own, so that workers on several machines see it;
+    on SQLite, which lives on one machine, the system holds it on a file beside it. ``patience``: seconds to wait.
+    """
+    if connection.vendor == "postgresql":
+        with closing(psycopg.connect(libpq_address(), autocommit=True)) as held:
+            yield _tried(lambda: _advised(held, NUMBERS[name]), patience)
+    else:
+        with open(f"{connection.settings_dict['NAME']}.{name}.lock", "w") as file:
+            yield _tried(lambda: _flocked(file.fileno()), patience)
+
+
+def _tried(take: Callable[[], bool], patience: float) -> bool:
+    until = time.monotonic() + patience
+    while not (is_taken := take()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return is_taken
+
+
+def _advised(held: psycopg.Connection, number: int) -> bool:
+    row = held.execute("SELECT pg_try_advisory_lock(%s)", [number]).fetchone()
+    return bool(row and row[0])
+
+
+def _flocked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
