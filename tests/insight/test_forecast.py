@@ -140,3 +140,118 @@ def test_any_log_gives_sound_numbers(rows: list[tuple[int, int, int]], horizon: 
     made = forecast.predict(log_of([(c, d, float(a)) for c, d, a in rows]), as_of=1100, horizon_days=horizon)
     if len(made):
         assert_sound(made)
+
+
+# -- the referee -------------------------------------------------------------------------------------------------------
+
+
+def shop(
+    n: int, days: int, *, seed: int, regularity: float = 1.0, season: float = 0.0, started_within: int = 200
+) -> pl.DataFrame:
+    """A log whose customers buy by Gamma gaps of that shape, leave in time, and come more often in the season."""
+    random = np.random.default_rng(seed)
+    rows: list[tuple[Any, int, float]] = []
+    for customer in range(n):
+        now, rate = float(random.integers(0, started_within)), random.gamma(1.5, 1 / 45)
+        until = min(now + random.exponential(500), days)
+        while now < until:
+            if not season or random.random() < (1 + season * np.cos(2 * np.pi * now / 365)) / (1 + season):
+                rows.append((customer, int(now), 1000.0))
+            now += random.gamma(regularity, 1 / (regularity * rate * (1 + season)))
+    return log_of(rows)
+
+
+def followed(log: pl.DataFrame, as_of: int, horizon: int) -> tuple[pl.DataFrame, np.ndarray]:
+    """The forecast of each customer beside the purchase days that followed."""
+    later = (
+        tables.days(log, as_of=as_of + horizon)
+        .filter((pl.col("day") > as_of) & pl.col("is_purchase"))
+        .group_by("customer_id")
+        .agg(actual=pl.len())
+    )
+    made = forecast.predict(log, as_of=as_of, horizon_days=horizon).join(later, on="customer_id", how="left")
+    return made, made["actual"].fill_null(0).to_numpy().astype(float)
+
+
+def test_customers_who_buy_by_the_clock_are_known_as_such() -> None:
+    log = shop(700, 720, seed=1, regularity=5.0)
+    made = forecast.prepare(log, as_of=540, horizon_days=120)
+    assert made.backtest is not None
+    losses = {trial.name: trial for trial in made.backtest.trials}
+    assert losses["MBG/CNBD-k"].loss < 0.97 * losses["Pareto/NBD"].loss
+    assert losses["MBG/CNBD-k"].chance_loss < losses["Pareto/NBD"].chance_loss < losses["same again"].chance_loss
+    assert made.model not in ("BG/NBD", "MBG/NBD", "Pareto/NBD")
+    assert len(made.backtest.origins) == 2
+
+
+def test_a_second_season_is_expected_like_the_first() -> None:
+    log = shop(900, 800, seed=2, season=0.8)
+    as_of, horizon = 640, 90  # the trough of the first year lay at 182, the season begins again at 640
+    table, actual = followed(log, as_of, horizon)
+    made = forecast.prepare(log, as_of=as_of, horizon_days=horizon)
+    assert made.season.factor > 1.15
+    assert abs(table["expected_purchases"].sum() / actual.sum() - 1) < 0.25
+    without = table["expected_purchases"].sum() / made.season.factor
+    assert without < 0.85 * actual.sum()
+
+
+def test_without_a_year_behind_there_is_no_season() -> None:
+    made = forecast.prepare(shop(300, 300, seed=3, season=0.5), as_of=290, horizon_days=60)
+    assert (made.season.factor, made.season.shift) == (1.0, 0.0)
+
+
+def test_learners_speak_where_there_are_lessons_and_are_silent_where_not(cdnow: pl.DataFrame) -> None:
+    late = datetime.date(1998, 5, 1)
+    taught = forecast.prepare(cdnow, as_of=late, horizon_days=54).backtest
+    untaught = forecast.prepare(cdnow, as_of=CUT, horizon_days=273).backtest
+    assert taught is not None
+    assert untaught is not None
+    learners = {"boosted trees", "regression on windows", "blend of learners", "blend of models and learners"}
+    assert learners <= {trial.name for trial in taught.trials}
+    blended = next(trial for trial in taught.trials if trial.name == "blend of models and learners")
+    alone = next(trial for trial in taught.trials if trial.name == "boosted trees")
+    assert blended.loss < alone.loss
+    assert {trial.name for trial in forecast.prepare(cdnow, as_of=CUT, horizon_days=91).backtest.trials} >= {"MBG/NBD"}  # type: ignore[union-attr]
+
+
+def test_the_interval_holds_what_it_states() -> None:
+    log = shop(1_500, 720, seed=4, regularity=1.0)
+    table, actual = followed(log, 540, 180)
+    within = (actual >= table["expected_purchases_low"].floor().to_numpy()) & (
+        actual <= table["expected_purchases_high"].to_numpy()
+    )
+    busy = table["chance_of_purchase"].to_numpy() > 0.5  # whoever buys nothing is easily held
+    assert 0.8 <= within.mean() <= 0.97
+    assert 0.74 <= within[busy].mean() <= 0.95
+    made = forecast.prepare(log, as_of=540, horizon_days=180)
+    assert made.coverage is not None
+    assert made.coverage >= 0.8
+
+
+def test_a_log_too_large_to_take_out_is_counted_in_its_engine(
+    cdnow: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = forecast.prepare(cdnow, as_of=CUT, horizon_days=91)
+    monkeypatch.setattr("querencia.insight.forecast.histories.LOG_DAYS_MAX", 100)
+    monkeypatch.setattr("querencia.insight.forecast.backtest.LEARNERS", ())
+    for table in (cdnow, duckdb.connect().from_arrow(cdnow.to_arrow())):
+        counted = forecast.prepare(table, as_of=CUT, horizon_days=91)
+        assert counted.backtest is not None
+        assert taken.backtest is not None
+        for ours in counted.backtest.trials:
+            theirs = next(trial for trial in taken.backtest.trials if trial.name == ours.name)
+            assert (ours.mae, ours.rmse, ours.brier) == pytest.approx((theirs.mae, theirs.rmse, theirs.brier), rel=1e-6)
+        assert_sound(pl.from_arrow(counted.table().collect().to_arrow()))  # type: ignore[arg-type]
+
+
+def test_how_well_chances_met_shares_is_there_to_draw(cdnow: pl.DataFrame) -> None:
+    trial = forecast.prepare(cdnow, as_of=CUT, horizon_days=91).backtest
+    assert trial is not None
+    assert sum(row["customers"] for row in trial.calibration) == trial.customers
+    assert all(row["low"] <= row["seen"] <= row["high"] for row in trial.calibration)
+    shares = [row["purchase_share"] for row in trial.lift]
+    assert shares[0] == 0
+    assert shares[-1] == pytest.approx(1)
+    assert shares == sorted(shares)
+    assert trial.table()[0]["is_chosen"]
+    assert trial.chance_chosen in {row.name for row in trial.trials}

@@ -18,13 +18,13 @@ def auc(score: Array, positive: Array, weight: Array) -> float:
     return float(yes @ (below + no / 2) / (yes.sum() * no.sum()))
 
 
-def captured(score: Array, actual: Array, weight: Array) -> float:
+def captured(score: Array, actual: Array, weight: Array, *, top: float = 0.1) -> float:
     """Share of purchases made by the tenth ranked highest; those who tie at its border count in proportion."""
     distinct, place = np.unique(-score, return_inverse=True)
     customers = np.bincount(place, weights=weight, minlength=len(distinct))
     made = np.bincount(place, weights=weight * actual, minlength=len(distinct))
     before = np.cumsum(customers) - customers
-    part = np.clip((customers.sum() / 10 - before) / customers, 0.0, 1.0)
+    part = np.clip((customers.sum() * top - before) / customers, 0.0, 1.0)
     return float(part @ made / max(made.sum(), 1e-300))
 
 

@@ -9,14 +9,14 @@ as much as a candidate's merit, so each error is taken twice, as it was and with
 mean of both counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
 
-from querencia.insight.forecast.accuracy import auc, captured, miscalibration
+from querencia.insight.forecast.accuracy import auc, calibration, captured, miscalibration
 from querencia.insight.forecast.candidates import (
     Bench,
     BetaGeo,
@@ -32,12 +32,14 @@ from querencia.insight.forecast.candidates import (
 from querencia.insight.forecast.histories import Histories, Past
 from querencia.insight.forecast.learned import LearnedBlend, Regression, Trees, WholeBlend, has_lessons
 from querencia.insight.forecast.levels import Season, season, shifted_to
+from querencia.insight.intervals import wilson
 from querencia.insight.lifetime.groups import Array
 
 CUSTOMERS_MIN, REPEATERS_MIN, BUYERS_MIN = 50, 20, 10  # below them a trial says nothing
 HELD_OUT_MAX = 1 / 3  # of the history
 TRIALS = (3, 5)  # thirds of the days held out, counted back: the days just past, and those two thirds earlier
 LESSONS_MAX = 5
+LIFT_STEPS = 20
 LESSON_DAYS_MIN = 14
 # Who won a trial won in part by luck: a rule of thumb, which knows no doubt, must win by more than that, and so must
 # who learned everything from a few earlier days.
@@ -81,7 +83,9 @@ class Backtest:
 
     ``beats_simple_by``: 1 - loss of the winner against that of the best simple rule (0: a simple rule won).
     ``miscalibration``: typical distance of chances said from shares seen, in log-odds, beyond chance itself.
-    ``origins``: the days before which everything was known, the latest first.
+    ``origins``: the days before which everything was known, the latest first. ``calibration``: by tenths of customers,
+    least chance first, ``customers``, ``said`` and ``seen`` (shares who buy) with Wilson's 95 % ``low``, ``high``.
+    ``lift``: share of purchases made by the best so many twentieths, ``customer_share``, ``purchase_share``.
     """
 
     cut_day: int
@@ -95,6 +99,8 @@ class Backtest:
     chance_chosen: str = ""
     chance_beats_simple_by: float = 0.0
     origins: tuple[int, ...] = ()
+    calibration: tuple[dict[str, float], ...] = ()
+    lift: tuple[dict[str, float], ...] = ()
 
     def table(self) -> list[dict[str, Any]]:
         """One row per candidate, the winner first."""
@@ -228,8 +234,25 @@ def _verdict(heard: Sequence[Heard]) -> Verdict:
         chance_chosen=chosen["chance"].name,
         chance_beats_simple_by=0.0 if chosen["chance"].is_simple else beaten["chance"],
         origins=tuple(trial.history.origin for trial in heard),
+        calibration=tuple(_calibration(latest.said[chosen["chance"]][1], history)),
+        lift=tuple(_lift(latest.said[chosen["count"]][0], history)),
     )
     return Verdict(backtest, chosen["count"], chosen["chance"], latest)
+
+
+def _calibration(chance: Array, history: Histories) -> Iterator[dict[str, float]]:
+    for customers, said, seen in zip(*calibration(chance, history.bought, history.weight), strict=True):
+        if customers > 0:
+            low, high = wilson(seen, customers)
+            shares = {"said": said / customers, "seen": seen / customers, "low": low, "high": high}
+            yield {"customers": float(customers), **{name: float(value) for name, value in shares.items()}}
+
+
+def _lift(expected: Array, history: Histories) -> Iterator[dict[str, float]]:
+    for step in range(LIFT_STEPS + 1):
+        share = step / LIFT_STEPS
+        made = captured(expected, history.held_out, history.weight, top=share)
+        yield {"customer_share": share, "purchase_share": made}
 
 
 def _least(losses: dict[type[Candidate], float]) -> type[Candidate]:
