@@ -63,3 +63,8 @@ def change_staff(*, staff_id: int, role: str, is_active: bool) -> Staff:
 def take_away_second_step(*, staff: Staff) -> bool:
     """Let somebody who lost phone and recovery codes in with the password alone; False if they had no second step."""
     return bool(staff.authenticator_set.all().delete()[0])  # type: ignore[attr-defined]  # of allauth
+
+
+def forget_former_addresses(*, staff: Staff) -> None:
+    """The log-in remembers addresses that were proved by mail: of an account only its present one may open it."""
+    staff.emailaddress_set.exclude(email=staff.email).delete()  # type: ignore[attr-defined]  # of allauth

@@ -113,6 +113,7 @@ class StaffAdmin(UserAdmin, ModelAdmin):
             except ValidationError as refused:
                 raise PermissionDenied from refused
         super().save_model(request, obj, form, change)
+        actions.forget_former_addresses(staff=obj)
 
 
 @admin.register(LogEntry)

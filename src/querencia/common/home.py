@@ -9,12 +9,18 @@ import platformdirs
 VARIABLE = "QUERENCIA_HOME"
 
 
-def home() -> Path:
-    """The folder of ``QUERENCIA_HOME``, else the platform's data folder; made, private to its owner, if absent."""
+def place() -> Path:
+    """The folder of ``QUERENCIA_HOME``, else the platform's data folder, whether it is there or not."""
     named = os.environ.get(VARIABLE)
     folder = Path(named).expanduser() if named else Path(platformdirs.user_data_dir("querencia", appauthor=False))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder.resolve()
+
+
+def home() -> Path:
+    """The same folder, made, private to its owner, if absent."""
+    folder = place()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def secret_key(folder: Path) -> str:
@@ -25,6 +31,11 @@ def secret_key(folder: Path) -> str:
 def welcome_token(folder: Path) -> str:
     """What proves that a first visitor may set up the house: only who started it has read it."""
     return _secret(folder / "welcome_token", length=24)
+
+
+def forget_welcome_token(folder: Path) -> None:
+    """It opens the door once: should the house ever stand empty again, another one will be needed."""
+    (folder / "welcome_token").unlink(missing_ok=True)
 
 
 def demo_password(folder: Path) -> str:
