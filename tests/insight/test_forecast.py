@@ -255,3 +255,37 @@ def test_how_well_chances_met_shares_is_there_to_draw(cdnow: pl.DataFrame) -> No
     assert shares == sorted(shares)
     assert trial.table()[0]["is_chosen"]
     assert trial.chance_chosen in {row.name for row in trial.trials}
+
+
+def test_how_much_is_judged_by_itself(cdnow: pl.DataFrame) -> None:
+    made = forecast.prepare(cdnow, as_of=CUT, horizon_days=91)
+    names = {trial.name for trial in made.spend_trials}
+    assert names == {"past spend", "everybody's mean", "own mean", "Gamma-Gamma"}
+    losses = {trial.name: trial.loss for trial in made.spend_trials}
+    assert losses["past spend"] == pytest.approx(1)
+    assert made.amount.name == min((name for name in losses if name != "past spend"), key=lambda name: losses[name])
+    assert losses[made.amount.name] < 1
+
+
+def test_customers_whose_amounts_are_their_own_are_told_apart() -> None:
+    random = np.random.default_rng(6)
+    rows = []
+    for customer in range(400):
+        mean, start, rate = random.choice([1_000, 20_000]), random.integers(0, 100), random.gamma(2, 1 / 40)
+        now = float(start)
+        while now < 600:
+            rows.append((customer, int(now), float(max(1, random.normal(mean, mean / 10)))))
+            now += random.exponential(1 / rate)
+    log = log_of(rows)
+    made = forecast.prepare(log, as_of=450, horizon_days=90)
+    losses = {trial.name: trial.loss for trial in made.spend_trials}
+    assert made.amount.name in ("own mean", "Gamma-Gamma")
+    assert losses[made.amount.name] < 0.9 * losses["everybody's mean"]
+
+
+def test_a_log_without_money_expects_none() -> None:
+    log = log_of([(f"c{n}", day, 0.0) for n in range(120) for day in range(n % 40, 400, 20 + n % 50)])
+    made = forecast.prepare(log, as_of=400, horizon_days=60)
+    assert made.spend_trials == ()
+    assert made.backtest is not None
+    assert pl.from_arrow(made.table().collect().to_arrow())["expected_spend"].sum() == 0  # type: ignore[union-attr,call-overload,index]

@@ -2,5 +2,6 @@
 
 from querencia.insight.forecast.backtest import CANDIDATES, Backtest, Trial
 from querencia.insight.forecast.prediction import Forecast, predict, prepare
+from querencia.insight.forecast.spending import SpendTrial
 
-__all__ = ["CANDIDATES", "Backtest", "Forecast", "Trial", "predict", "prepare"]
+__all__ = ["CANDIDATES", "Backtest", "Forecast", "SpendTrial", "Trial", "predict", "prepare"]

@@ -93,18 +93,33 @@ class Log:
 
     def at(self, origin: int, days: int, *, held: bool = True) -> Histories:
         """Histories with at least one purchase up to ``origin``; those alike are one."""
+        _, distinct, _, weight = self._distinct(origin, days, held=held)
+        table = distinct.astype(np.float64)
+        logs = np.log(self.gap[(self.gap > 0) & (self.day <= origin)])
+        return Histories(
+            frequency=table[:, 0],
+            recency=table[:, 1],
+            age=table[:, 2],
+            weight=weight.astype(np.float64),
+            origin=origin,
+            days=days,
+            actual=table[:, -1] if held else None,
+            features=table[:, 3 : 3 + len(FEATURES)],
+            log_gap_sum=float(np.sort(logs).sum()),
+        )
+
+    def customers(self, origin: int, days: int, *, held: bool) -> tuple[Any, Numbers]:
+        """Ids of the customers known on a day, and where each has theirs among the histories of that day."""
+        known, _, place, _ = self._distinct(origin, days, held=held)
+        return self.ids.filter(known.tolist()), place
+
+    def _distinct(self, origin: int, days: int, *, held: bool) -> tuple[NDArray[np.bool_], Numbers, Numbers, Numbers]:
+        """Who was known, the distinct rows of the table, where each customer has theirs, and how many have each."""
         known, matrix = self.table(origin, days)
         if held:
             matrix = np.column_stack([matrix, self._sums((self.day > origin) & (self.day <= origin + days))[known]])
-        distinct, weight = np.unique(matrix, axis=0, return_counts=True)
-        return self._histories(distinct.astype(np.float64), weight.astype(np.float64), origin, days, held=held)
-
-    def today(self, origin: int, days: int) -> tuple[Any, Histories, Numbers]:
-        """Ids of the customers known on a day, their histories, and where each customer has theirs."""
-        known, matrix = self.table(origin, days)
         distinct, place, weight = np.unique(matrix, axis=0, return_inverse=True, return_counts=True)
-        made = self._histories(distinct.astype(np.float64), weight.astype(np.float64), origin, days, held=False)
-        return self.ids.filter(known.tolist()), made, place.ravel()
+        return known, distinct, place.ravel(), weight
 
     def table(self, origin: int, days: int) -> tuple[NDArray[np.bool_], Numbers]:
         """Who was known on a day, and for each of them frequency, recency, age and features as whole numbers."""
@@ -131,20 +146,6 @@ class Log:
     def _sums(self, counted: NDArray[np.bool_]) -> Numbers:
         made: Numbers = np.add.reduceat(counted.astype(np.int64), self.starts)
         return made
-
-    def _histories(self, table: Array, weight: Array, origin: int, days: int, *, held: bool) -> Histories:
-        logs = np.log(self.gap[(self.gap > 0) & (self.day <= origin)])
-        return Histories(
-            frequency=table[:, 0],
-            recency=table[:, 1],
-            age=table[:, 2],
-            weight=weight,
-            origin=origin,
-            days=days,
-            actual=table[:, -1] if held else None,
-            features=table[:, 3 : 3 + len(FEATURES)],
-            log_gap_sum=float(np.sort(logs).sum()),
-        )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ Intervals. For purchases and spend: within which 80 % of such customers are to f
 well chances said met shares seen in the back-test.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +15,9 @@ from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
 from querencia.insight import rfm
-from querencia.insight.engine import Frame, beside, like
+from querencia.insight.engine import Frame, like
 from querencia.insight.errors import InputError
-from querencia.insight.forecast import within
+from querencia.insight.forecast import spending, within
 from querencia.insight.forecast.backtest import (
     LEARNERS,
     TIMED,
@@ -30,14 +29,13 @@ from querencia.insight.forecast.backtest import (
     seasoned,
 )
 from querencia.insight.forecast.candidates import Bench, Candidate, ModelBlend, Modelled, ModifiedBetaGeo, PooledRate
-from querencia.insight.forecast.histories import Histories, Log, past_of
+from querencia.insight.forecast.histories import Histories, Past, past_of
 from querencia.insight.forecast.levels import NO_SEASON, Season
-from querencia.insight.lifetime import GammaGammaModel
-from querencia.insight.lifetime.groups import Array, spread
+from querencia.insight.forecast.spending import Amount, EverybodysMean, SpendTrial
+from querencia.insight.lifetime.groups import Array
 from querencia.insight.tables import Day, as_days, day_number
 
 CONFIDENCE = 0.95  # for the chance
-SPENDERS_MIN = 30  # repeat customers with money, below which everybody's mean stands in for their own
 
 COLUMNS = (
     "expected_purchases",
@@ -56,7 +54,8 @@ COLUMNS = (
 class Forecast:
     """Candidates that were chosen and fitted on all of the history: ``model`` says how many, ``chance_model`` whether
     at all. ``backtest`` is None when the log was too thin to hold anything out: then both are the pooled rate and
-    nothing is claimed for it. ``season``: how the days ahead differ from what the models say (see
+    nothing is claimed for it. ``amount`` says what a purchase brings; ``spend_trials``: how each estimate of that did
+    on the days held out, the best first. ``season``: how the days ahead differ from what the models say (see
     :mod:`querencia.insight.forecast.levels`). ``coverage``: share of customers within the interval of purchases in the
     back-test; 80 % is stated."""
 
@@ -65,14 +64,13 @@ class Forecast:
     model: str
     backtest: Backtest | None
     candidate: Candidate | None
-    money: GammaGammaModel | None
-    mean_amount: float
+    amount: Amount
     summary: Frame
     chance_model: str = PooledRate.name
     season: Season = NO_SEASON
     coverage: float | None = None
-    scores: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    history: Histories | None = field(default=None, repr=False)
+    spend_trials: tuple[SpendTrial, ...] = ()
+    scored: Frame | None = field(default=None, repr=False)
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -85,12 +83,10 @@ class Forecast:
 
     def table(self) -> Frame:
         """The forecast of every customer, as a lazy frame of the engine that the purchases came in."""
-        if self.history is None:
+        if self.scored is None:
             nothing = [nw.lit(None).cast(nw.Float64()).alias(name) for name in COLUMNS]
             return self.summary.select("customer_id", *nothing, nw.lit(self.model).alias("model"))
-        scored = self._joined()
-        amount = self._amount()
-        return scored.with_columns(amount.alias("mean_amount")).select(
+        return self.scored.with_columns(self.amount.expression().alias("mean_amount")).select(
             "customer_id",
             *(nw.col(name) for name in COLUMNS[:6]),
             (nw.col("expected_purchases") * nw.col("mean_amount")).alias("expected_spend"),
@@ -98,26 +94,6 @@ class Forecast:
             (nw.col("spend_high") * nw.col("mean_amount")).alias("expected_spend_high"),
             nw.lit(self.model).alias("model"),
         )
-
-    def _joined(self) -> Frame:
-        """The summary with the scores: by customer where the log was taken out, else by history, inside the engine."""
-        assert self.history is not None
-        if "scored_id" not in self.scores:
-            return spread(self.summary, self.history, dict(self.scores))
-        kept = self.summary.collect_schema().names()
-        table = beside(self.scores, self.summary)
-        joined = self.summary.join(table, left_on="customer_id", right_on="scored_id", how="left")
-        return joined.select(*kept, *(name for name in self.scores if name != "scored_id"))
-
-    def _amount(self) -> nw.Expr:
-        """Mean spend per coming purchase, minor units."""
-        if self.money is None:
-            return nw.lit(self.mean_amount)
-        p, q, v = np.exp(self.money.log_params_).tolist()
-        x, z = nw.col("frequency").cast(nw.Float64()), nw.col("repeat_amount_mean")
-        own = (x * z + v) * p / (x * p + (q - 1))
-        known = (nw.col("frequency") > 0) & (z > 0)
-        return nw.when(known).then(own).otherwise(nw.lit(self.money.population_amount()))
 
 
 def predict(purchases: Any, *, as_of: Day, horizon_days: int) -> Any:
@@ -140,36 +116,37 @@ def prepare(purchases: Any, *, as_of: Day, horizon_days: int) -> Forecast:
     summary = rfm.as_summary(days, as_of=today)
     past = past_of(days)
     if past is None:
-        return Forecast(today, horizon_days, PooledRate.name, None, None, None, 0.0, summary)
+        return Forecast(today, horizon_days, PooledRate.name, None, None, EverybodysMean(0.0), summary)
     benches = Benches(past, as_of=today)
-    ids, place = None, None
-    if isinstance(past, Log):
-        ids, history, place = past.today(today, horizon_days)
-    else:
-        history = past.at(today, horizon_days, held=False)
-    money, mean_amount = _money(summary)
+    history = past.at(today, horizon_days, held=False)
+    amounts = spending.estimates(days, summary)
     # Threads that wait for one another on so few numbers take longer than one alone, many times on a busy machine.
     with threadpool_limits(1):
         verdict = judge(benches, horizon_days=horizon_days)
-        made = _answer(benches, history, verdict, money)
-    scores: dict[str, Any] = made.scores
-    if ids is not None and place is not None:
-        scores = {"scored_id": ids.to_arrow(), **{name: values[place] for name, values in scores.items()}}
+        trials = _spend_trials(days, past, verdict)
+        amount = spending.chosen(trials, amounts)
+        made = _answer(benches, history, verdict, amount)
     return Forecast(
         today,
         horizon_days,
         made.count.name,
         verdict.backtest if verdict else None,
         made.count,
-        money,
-        mean_amount,
+        amount,
         summary,
         chance_model=made.chance.name,
         season=made.season,
         coverage=made.coverage,
-        scores=scores,
-        history=history,
+        spend_trials=tuple(trials),
+        scored=spending.placed(summary, past, history, made.scores),
     )
+
+
+def _spend_trials(days: Frame, past: Past, verdict: Verdict | None) -> list[SpendTrial]:
+    if verdict is None:
+        return []
+    latest = verdict.latest
+    return spending.judge(days, past, latest.history, latest.said[verdict.count][0])
 
 
 @dataclass(frozen=True)
@@ -183,7 +160,7 @@ class Answer:
     scores: dict[str, Array]
 
 
-def _answer(benches: Benches, history: Histories, verdict: Verdict | None, money: GammaGammaModel | None) -> Answer:
+def _answer(benches: Benches, history: Histories, verdict: Verdict | None, amount: Amount) -> Answer:
     days = history.days
     count: Candidate
     chance: Candidate
@@ -201,7 +178,7 @@ def _answer(benches: Benches, history: Histories, verdict: Verdict | None, money
     said = np.minimum(said, expected)
     shape = within.widened(count.spread(history), wider)
     low, high = within.purchases(expected, said, shape)
-    spend_low, spend_high = within.spend(expected, said, shape, history.frequency, money)
+    spend_low, spend_high = within.spend(expected, said, shape, history.frequency, amount)
     doubt = chance.doubt(history, days) + (verdict.backtest.miscalibration if verdict else 0.0) ** 2
     bent = norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(doubt)
     odds = logit(np.clip(said, 1e-12, 1 - 1e-12))
@@ -242,24 +219,3 @@ def _fitting(verdict: Verdict) -> tuple[float, float]:
     shape = trial.bench.candidate(verdict.count).spread(trial.history)
     chance = np.minimum(np.clip(chance, 0.0, 1.0), expected)
     return within.fitting(expected, chance, shape, trial.history.held_out, trial.history.weight)
-
-
-def _money(summary: Frame) -> tuple[GammaGammaModel | None, float]:
-    """The model of spend where enough customers came again with money; else the mean of a purchase day."""
-    spenders = (
-        summary.filter((nw.col("frequency") > 0) & (nw.col("repeat_amount_mean") > 0))
-        .select("frequency", "repeat_amount_mean")
-        # In one order, so that the last digits of the sums are the same whatever the order of the log.
-        .sort("frequency", "repeat_amount_mean")
-        .collect()
-    )
-    if len(spenders) >= SPENDERS_MIN:
-        frequency = spenders["frequency"].to_numpy().astype(np.float64)
-        model = GammaGammaModel().fit_arrays(frequency, spenders["repeat_amount_mean"].to_numpy().astype(np.float64))
-        if model.identified_:
-            return model, model.population_amount()
-    sums = summary.select(
-        nw.col("amount").cast(nw.Float64()).sum(), nw.col("purchases").cast(nw.Float64()).sum()
-    ).collect()
-    purchases = float(sums["purchases"][0] or 0.0)
-    return None, max(0.0, float(sums["amount"][0] or 0.0) / purchases) if purchases else 0.0

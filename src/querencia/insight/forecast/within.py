@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import gammaincinv
 from scipy.stats import nbinom
 
-from querencia.insight.lifetime import GammaGammaModel
+from querencia.insight.forecast.spending import Amount, GammaGamma
 from querencia.insight.lifetime.groups import Array
 
 WITHIN = 0.80  # of customers, for purchases and spend
@@ -44,11 +44,9 @@ def purchases(expected: Array, chance: Array, shape: Array) -> tuple[Array, Arra
     return np.minimum(ends[0], expected), np.maximum(ends[1], expected)
 
 
-def spend(
-    expected: Array, chance: Array, shape: Array, frequency: Array, money: GammaGammaModel | None
-) -> tuple[Array, Array]:
+def spend(expected: Array, chance: Array, shape: Array, frequency: Array, amount: Amount) -> tuple[Array, Array]:
     """The same for spend, in units of the customer's mean amount: a Gamma distribution beyond the hurdle."""
-    p, q = (money.params_["p"], money.params_["q"]) if money else (1.0, 3.0)
+    p, q = (amount.model.params_["p"], amount.model.params_["q"]) if isinstance(amount, GammaGamma) else (1.0, 3.0)
     # Purchases around their own mean, amounts around theirs, and doubt about what that mean is.
     mean = expected / np.maximum(chance, 1e-12)
     variance = mean + np.maximum(mean - 1, 0.0) ** 2 / shape - 1 + 1 / np.maximum(mean, 1.0)
