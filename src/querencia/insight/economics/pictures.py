@@ -1,0 +1,57 @@
+"""The economics of retention as charts: what points of retention bring, and who renews."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from querencia.insight import wording
+from querencia.insight.economics.kept import Kept
+from querencia.insight.intervals import wilson
+from querencia.insight.language import gettext as _
+from querencia.insight.plot import ACCENT, LINE, MUTED, SOFT, _data
+
+
+def gain(rows: Sequence[dict[str, Any]], *, marked: float, currency: str) -> Any:
+    """What points of retention bring (rows of :func:`at_points`), with the interval; ``marked`` points stand out."""
+    units = 10 ** wording.decimals(currency)
+    table = [
+        {"x": row["points"] * 100, **{name: row[name] / units for name in ("gain", "low", "high")}} for row in rows
+    ]
+    point = [row for row in table if abs(row["x"] - marked * 100) < 1e-9]
+    x = alt.X("x:Q", title=_("points of retention more"), axis=alt.Axis(tickCount=6, format="~g"))
+    y = alt.Y("gain:Q", title=currency, axis=alt.Axis(tickCount=5, grid=True, format="~s"))
+    data = _data(table)
+    band = alt.Chart(data).mark_area(color=SOFT).encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
+    line = alt.Chart(data).mark_line(color=ACCENT, strokeWidth=2).encode(x=x, y=y)
+    zero = alt.Chart(_data([{"zero": 0}])).mark_rule(color=MUTED).encode(y="zero:Q")
+    here = alt.Chart(_data(point))
+    reach = here.mark_rule(color=ACCENT).encode(x="x:Q", y="low:Q", y2="high:Q")
+    dot = here.mark_point(color=ACCENT, fill=ACCENT, size=70, opacity=1).encode(x="x:Q", y="gain:Q")
+    said = _("What more retention brings with today's customers, less what it costs.")
+    if point:
+        facts = {
+            "points": wording.number(marked * 100, 1 if round(marked * 100, 1) % 1 else 0),
+            **{name: wording.money(point[0][name] * units, currency) for name in ("gain", "low", "high")},
+        }
+        said += " " + _("At %(points)s points: %(gain)s (between %(low)s and %(high)s).") % facts
+    return alt.layer(band, zero, line, reach, dot).properties(width=560, height=230, description=said)
+
+
+def renewals(kept: Kept, fitted: Sequence[float] = ()) -> Any:
+    """Of those who could renew, the share who did, with Wilson's interval; ``fitted``: the curve through the shares."""
+    table = [
+        {"x": n, "share": renewed / could, **dict(zip(("low", "high"), wilson(renewed, could), strict=True))}
+        for n, (could, renewed) in enumerate(zip(kept.could, kept.renewed, strict=True), 1)
+        if could
+    ]
+    drawn = [{"x": n, "share": share} for n, share in enumerate(fitted[: len(table)], 1)]
+    ticks = [row["x"] for row in table]
+    x = alt.X("x:Q", title=_("renewal"), axis=alt.Axis(values=ticks, format="d"), scale=alt.Scale(padding=12))
+    y = alt.Y("share:Q", title=None, axis=alt.Axis(format="~%", tickCount=4, grid=True), scale=alt.Scale(domain=[0, 1]))
+    base = alt.Chart(_data(table))
+    ends = base.mark_rule(color=MUTED, strokeWidth=1.5).encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
+    dots = base.mark_point(color=ACCENT, fill=ACCENT, size=50, opacity=1).encode(x=x, y=y)
+    line = alt.Chart(_data(drawn)).mark_line(color=LINE, strokeWidth=2).encode(x="x:Q", y="share:Q")
+    said = _("Of those who could stay, the share who did, window after window.")
+    return alt.layer(line, ends, dots).properties(width=360, height=230, description=said)
