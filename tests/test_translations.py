@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 from babel.messages.mofile import write_mo
 from django.conf import settings
+from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
@@ -346,6 +347,16 @@ def carried_out(imported: Import, **how: Any) -> Import:
     done = flow.carry_out(imported.pk, at=shop.NOW)
     assert done is not None
     return done
+
+
+@pytest.mark.parametrize("code", messages.LANGUAGES)
+def test_every_list_of_the_back_office_has_a_name(code: str) -> None:
+    ours = [model._meta for model in admin.site._registry if model.__module__.startswith("querencia.")]
+    names = {str(meta.verbose_name) for meta in ours} | {str(meta.verbose_name_plural) for meta in ours}
+    assert len(ours) > 5
+    with translation.override(code):
+        said = {str(meta.verbose_name) for meta in ours} | {str(meta.verbose_name_plural) for meta in ours}
+    assert not said & names - same_words(code)
 
 
 @pytest.mark.django_db(transaction=True)
