@@ -108,17 +108,18 @@ class Kept:
         return cls(**known)
 
 
-def keep(purchases: Any, *, as_of: Day, window_days: int | None = None) -> Kept:
+def keep(purchases: Any, *, as_of: Day, window_days: int | None = None, days: Any = None) -> Kept:
     """The sums, of a table of purchases or of days. ``margin`` and ``channel`` are used where the table has them.
 
     Without ``window_days``, windows are the longest of a year, half a year, a quarter, four weeks and a week of which
-    the log covers two, as in :func:`defection.retention`.
+    the log covers two, as in :func:`defection.retention`. ``days``: :func:`tables.days` of the same purchases, where
+    they are at hand.
     """
     if window_days is not None and window_days < 1:
         raise InputError(f"A window has at least one day, not {window_days}.", example=window_days)
     today = day_number(as_of)
     frame = windowed(frame_of(purchases))
-    days = as_days(frame, as_of=today)
+    days = as_days(frame if days is None else windowed(frame_of(days)), as_of=today)
     bought = days.filter(nw.col("is_purchase")).group_by("customer_id")
     firsts = bought.agg(nw.col("day").min().alias("first"), nw.col("day").max().alias("last"))
     found = rows(firsts.select(nw.len().alias("customers"), nw.col("first").min().alias("first")))[0]

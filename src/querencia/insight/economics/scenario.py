@@ -14,7 +14,7 @@ from querencia.insight.errors import InputError
 from querencia.insight.estimate import Estimate
 from querencia.insight.intervals import CONFIDENCE
 
-DRAWS = 2_000
+DRAWS = 1_000
 PERIODS = 120  # beyond them the rate of renewal stays as it is
 NUDGE = 1e-4  # of retention: small enough for a slope
 
@@ -85,35 +85,38 @@ class Scenario:
 def scenario(kept: Kept, inputs: Inputs | None = None, *, seed: int = 0) -> Scenario | None:
     """The economics of retention for some inputs; None where nobody could renew yet or nothing is spent.
 
-    A few thousand draws of the renewal rates and of the spending, from what the log leaves open about them; a
-    hundredth of a second. The draws are the same for the same ``seed``, so that moving one input moves the answer by
+    A thousand draws of the renewal rates and of the spending, from what the log leaves open about them; a few
+    thousandths of a second. The draws are the same for the same ``seed``, so that moving one input moves the answer by
     that input alone.
     """
-    inputs = inputs or Inputs()
-    rate, spend = kept.renewal, kept.spend_mean
-    if kept.window_days is None or rate is None or spend is None or spend[0] <= 0 or not kept.base:
-        return None
-    return _Reckoning(kept, inputs, seed).answer()
+    return _Reckoning(kept, inputs or Inputs(), seed).answer() if _is_known(kept) else None
 
 
 def at_points(kept: Kept, inputs: Inputs, points: Sequence[float], *, seed: int = 0) -> list[dict[str, Any]]:
     """``points, gain, low, high`` of several numbers of points, all else as given: what a chart of the gain needs."""
-    made = []
-    for one in points:
-        moved = Inputs(one, inputs.margin, inputs.discount, inputs.cost, inputs.acquiring)
-        found = scenario(kept, moved, seed=seed)
-        if found is not None:
-            gain = found.gain
-            made.append({"points": one, "gain": gain.value, "low": gain.low, "high": gain.high})
-    return made
+    if not _is_known(kept):
+        return []
+    reckoning = _Reckoning(kept, inputs, seed)
+    gains = [_money(reckoning.gain(reckoning.raised(one))) for one in points]
+    return [
+        {"points": one, "gain": gain.value, "low": gain.low, "high": gain.high}
+        for one, gain in zip(points, gains, strict=True)
+    ]
+
+
+def _is_known(kept: Kept) -> bool:
+    spend = kept.spend_mean
+    return bool(kept.window_days and kept.renewal and spend and spend[0] > 0 and kept.base)
 
 
 class _Reckoning:
-    """Draws of rates and spending, the first row of each being the estimate itself."""
+    """Draws of rates and of spending, the first of each being the estimate itself.
+
+    Rates have a row per draw and a column per renewal; with one rate for all there is one column.
+    """
 
     def __init__(self, kept: Kept, inputs: Inputs, seed: int) -> None:
-        assert kept.window_days is not None
-        self.kept, self.inputs, self.window = kept, inputs, kept.window_days
+        self.kept, self.inputs, self.window = kept, inputs, kept.window_days or YEAR_DAYS
         self.discount = worth.per_period(inputs.discount, self.window)
         self.cost = inputs.cost * self.window / YEAR_DAYS
         random = np.random.default_rng(seed)
@@ -121,24 +124,50 @@ class _Reckoning:
         mean, error = kept.spend_mean or (0.0, 0.0)
         spend = np.concatenate([[mean], np.maximum(0.0, random.normal(mean, error, DRAWS))])
         self.margin = spend * inputs.margin
-        present = np.asarray(kept.present, dtype=np.float64)
-        self.present = present[: PERIODS + 1]
-        self.customers = int(self.present.sum())
+        self.customers = kept.base
+        self.held = self._held(self.rates)
+
+    def _held(self, rates: Array) -> Array:
+        """Worth of one unit of margin per period to come, of all customers present."""
+        return self._of_present(worth.annuity(rates, self.discount)) * self.customers
+
+    def _of_present(self, by_renewal: Array) -> Array:
+        """The mean over the customers present, of a figure by the renewals behind them."""
+        size = by_renewal.shape[-1]
+        weight = np.zeros(size)
+        for renewals, customers in enumerate(self.kept.present):
+            weight[min(renewals, size - 1)] += customers
+        mean: Array = by_renewal @ weight / weight.sum()
+        return mean
+
+    def raised(self, points: float | Array) -> Array:
+        """Rates with so many points more now; where fewer leave than do now, so much fewer points."""
+        now = np.maximum(1 - self._of_present(self.rates), 1e-12)
+        added = np.minimum(1.0, (1 - self.rates) / now[:, None]) * np.minimum(points, now)[:, None]
+        raised: Array = np.minimum(self.rates + added, np.maximum(self.rates, RETENTION_MAX))
+        return raised
+
+    def gain(self, rates: Array) -> Array:
+        """What other rates bring with all customers present, less the cost of the effort as long as it is paid."""
+        held = self._held(rates)
+        made: Array = self.margin * (held - self.held) - self.cost * (self.customers + held)
+        return made
 
     def answer(self) -> Scenario:
-        inputs, margin, present = self.inputs, self.margin, self.present
-        moved = self._raised(inputs.points)
-        before, after = worth.annuity(self.rates, self.discount), worth.annuity(moved, self.discount)
-        held, held_with = (found[:, : len(present)] @ present for found in (before, after))
-        paid = self.customers + held_with
-        gain = margin * (held_with - held) - self.cost * paid
-        now, then = (self._at_present(rates) for rates in (self.rates, moved))
+        inputs, margin = self.inputs, self.margin
+        moved = self.raised(inputs.points)
+        now, then = self._of_present(self.rates), self._of_present(moved)
+        held_with, gain = self._held(moved), self.gain(moved)
+        new, new_with = (1 + worth.annuity(rates, self.discount)[:, 0] for rates in (self.rates, moved))
+        steeper = self._held(self.raised(NUDGE * now))
         room = float(then[0] - now[0])
-        nudged = worth.annuity(self._raised(NUDGE * now), self.discount)[:, : len(present)] @ present
-        new_value = margin * (1 + before[:, 0])
-        worth_now = margin * held
         keeping = self.cost / room if room > 0 and self.cost > 0 else None
-        one_rate = worth.lifetime_value(float(margin[0]), min(self._one_rate(), RETENTION_MAX), self.discount)
+        rate = self.kept.renewal
+        one_rate = worth.lifetime_value(
+            float(margin[0]), min(rate.value, RETENTION_MAX) if rate else 0.0, self.discount
+        )
+        next_margin = margin * (then - now) / (1 + self.discount)
+        spread_over = (self.customers + held_with) * self.window / YEAR_DAYS
         return Scenario(
             inputs=inputs,
             window_days=self.window,
@@ -148,38 +177,20 @@ class _Reckoning:
             retention=_estimate(now),
             retention_with=_estimate(then),
             margin=_money(margin),
-            new_value=_money(new_value),
-            new_value_with=_money(margin * (1 + after[:, 0])),
-            change=_estimate((1 + after[:, 0]) / (1 + before[:, 0]) - 1),
-            present_value=_money(worth_now / self.customers),
+            new_value=_money(margin * new),
+            new_value_with=_money(margin * new_with),
+            change=_estimate(new_with / new - 1),
+            present_value=_money(margin * self.held / self.customers),
             gain=_money(gain),
-            gain_share=_estimate(gain / np.maximum(worth_now, 1e-9)) if worth_now[0] > 0 else None,
-            next_window=_money(self.customers * (margin * (then - now) / (1 + self.discount) - self.cost)),
-            break_even=_money(margin * (held_with - held) / paid * YEAR_DAYS / self.window),
-            elasticity=_estimate((nudged / np.maximum(held, 1e-12) - 1) / NUDGE),
+            gain_share=_estimate(gain / np.maximum(margin * self.held, 1e-9)) if margin[0] * self.held[0] > 0 else None,
+            next_window=_money(self.customers * (next_margin - self.cost)),
+            break_even=_money(margin * (held_with - self.held) / spread_over),
+            elasticity=_estimate((steeper / np.maximum(self.held, 1e-12) - 1) / NUDGE),
             keeping=None if keeping is None else worth.amount(keeping),
             acquiring_times=inputs.acquiring / keeping if keeping and inputs.acquiring else None,
             payback_days=self._payback(),
             new_value_one_rate=worth.amount(one_rate),
         )
-
-    def _raised(self, points: float | Array) -> Array:
-        """Rates with so many points more now; where fewer leave than do now, so much fewer points."""
-        leaving = 1 - self.rates
-        now = np.maximum(1 - self._at_present(self.rates), 1e-12)
-        added = np.minimum(1.0, leaving / now[:, None]) * np.minimum(points, now)[:, None]
-        raised: Array = np.minimum(self.rates + added, np.maximum(self.rates, RETENTION_MAX))
-        return raised
-
-    def _at_present(self, rates: Array) -> Array:
-        """The chance of the next renewal of those who are present, on average."""
-        size = min(len(self.present), rates.shape[1])
-        weight = np.append(self.present[: size - 1], self.present[size - 1 :].sum())
-        return rates[:, :size] @ weight / weight.sum()
-
-    def _one_rate(self) -> float:
-        rate = self.kept.renewal
-        return rate.value if rate else 0.0
 
     def _payback(self) -> int | None:
         """Days until the discounted margin expected of a new customer reaches what winning them cost."""
@@ -193,10 +204,10 @@ class _Reckoning:
             if brought + coming >= needed:
                 part = (needed - brought) / coming if coming > 0 else 0.0
                 return round((period + part) * self.window)
-            brought += coming
-            there *= float(rates[min(period, len(rates) - 1)])
             if coming < 1e-6 * needed:
                 return None
+            brought += coming
+            there *= float(rates[min(period, len(rates) - 1)])
         return None
 
 
@@ -212,7 +223,7 @@ def _rates(kept: Kept, random: np.random.Generator) -> Array:
         return curve
     could, renewed = sum(kept.could), sum(kept.renewed)
     drawn = random.beta(renewed + 0.5, could - renewed + 0.5, size=DRAWS)
-    return np.repeat(np.concatenate([[renewed / could], drawn])[:, None], PERIODS, axis=1)
+    return np.concatenate([[renewed / could], drawn])[:, None]
 
 
 def _estimate(draws: Array) -> Estimate:

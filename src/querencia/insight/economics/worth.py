@@ -67,7 +67,7 @@ def per_period(rate: float, days: float) -> float:
     return made
 
 
-def annuity(retention: ArrayLike, discount: ArrayLike) -> Array:
+def annuity(retention: ArrayLike, discount: float) -> Array:
     """Worth of one unit of margin per period to come, for a customer with 0, 1, 2, … renewals behind them.
 
     ``retention[..., k]`` is the chance of renewal k + 1 of who renewed k times; beyond the last the rate stays. The
@@ -77,12 +77,14 @@ def annuity(retention: ArrayLike, discount: ArrayLike) -> Array:
     earlier.
     """
     rates = np.minimum(np.asarray(retention, dtype=np.float64), RETENTION_MAX)
-    share = np.asarray(1 / (1 + np.asarray(discount, dtype=np.float64)))
-    made = np.empty((*rates.shape[:-1], rates.shape[-1] + 1))
-    made[..., -1] = rates[..., -1] * share / (1 - rates[..., -1] * share)
-    for place in range(rates.shape[-1] - 1, -1, -1):
-        made[..., place] = rates[..., place] * share * (1 + made[..., place + 1])
-    return made
+    # Renewals first, so that each step of the recursion runs through memory in one go.
+    ahead = np.ascontiguousarray(np.moveaxis(rates, -1, 0)) / (1 + discount)
+    made = np.empty((len(ahead) + 1, *ahead.shape[1:]))
+    made[-1] = ahead[-1] / (1 - ahead[-1])
+    for place in range(len(ahead) - 1, -1, -1):
+        made[place] = ahead[place] * (1 + made[place + 1])
+    turned: Array = np.moveaxis(made, 0, -1)
+    return turned
 
 
 def _valid(retention: float, discount: float) -> None:
