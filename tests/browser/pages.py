@@ -1,0 +1,55 @@
+"""Every page there is to look at, by name."""
+
+from pathlib import Path
+
+from tests.browser.conftest import House
+from tests.browser.walker import Window, hand_over
+
+INSIDE = {
+    "overview": "/overview/",
+    "how": "/how/",
+    "customers": "/customers/",
+    "customers filtered": "/customers/?abc=A&stage=late&sort=name",
+    "customers of some days": "/customers/?last_from=2020-01-01&last_to=2030-01-01&sort=last",
+    "no customer matches": "/customers/?first_from=1990-01-01&first_to=1990-01-02",
+    "customers found": "/customers/?q=mar",
+    "nobody found": "/customers/?q=zzzz",
+    "imports": "/imports/",
+    "measures": "/measures/",
+    "settings": "/settings/",
+    "password": "/accounts/password/change/",
+    "two steps": "/accounts/2fa/",
+    "two steps, beginning": "/accounts/2fa/totp/activate/",
+    "who are you": "/accounts/reauthenticate/",
+    "leaving": "/accounts/logout/",
+}
+FOUND = ("customer", "file looked at", "file read", "no such page")
+OUTSIDE = {
+    "login": "/accounts/login/",
+    "password forgotten": "/accounts/password/reset/",
+    "password on its way": "/accounts/password/reset/done/",
+    "closed": "/accounts/signup/",
+}
+
+
+def go(window: Window, name: str, house: House, tmp_path: Path) -> None:
+    """To the page of that name; some have to be looked for."""
+    page = window.page
+    if name == "customer":
+        window.go("/customers/")
+        page.locator(".people tbody th a").first.click()
+        page.wait_for_url("**/customers/*/")
+    elif name == "file looked at":
+        log = tmp_path / "ventas de mayo.csv"
+        rows = [f"{1000 + n};{1 + n:02d}/05/2025;12,50;web;T{n}" for n in range(28)]
+        log.write_text("\n".join(["Cliente;Fecha;Importe;Canal;Ticket", *rows, "1029;31/02/2025;1,00;web;T29"]))
+        hand_over(page, house.url, log)
+    elif name == "file read":
+        window.go("/imports/")
+        page.locator("section[aria-labelledby=earlier] tbody tr a").last.click()
+        page.wait_for_selector("#state")
+    elif name == "no such page":
+        window.go("/customers/0/")
+        window.complaints.clear()  # the console repeats the 404 that was asked for
+    else:
+        window.go({**INSIDE, **OUTSIDE}[name])
