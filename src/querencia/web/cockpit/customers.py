@@ -24,6 +24,7 @@ from querencia.customers.queries.listing import FACETS, SORTS, Filters
 from querencia.insight import explain, plot
 from querencia.measures import queries as measures
 from querencia.web.access import Request, needs
+from querencia.web.cockpit.parts import show
 
 LABELS: dict[str, Any] = {"abc": Class, "stage": Stage, "segment": Segment, "risk": Risk}
 COLUMNS = (
@@ -72,7 +73,7 @@ def customers(request: Request) -> HttpResponse:
         "run": measures.latest_done(),
         "is_paged": bool(after),
     }
-    return render(request, "cockpit/customers.html#list" if request.htmx else "cockpit/customers.html", context)
+    return show(request, "cockpit/customers.html", "list", context)
 
 
 @require_GET
@@ -109,9 +110,8 @@ def customer(request: Request, pk: int) -> HttpResponse:
     except ValueError:
         raise Http404 from None
     if request.htmx:
-        return render(
-            request, "cockpit/customer.html#moments", {"customer": found, "moments": moments, "before": before}
-        )
+        context = {"customer": found, "moments": moments, "before": before}
+        return show(request, "cockpit/customer.html", "moments", context)
     score = getattr(found, "score", None)
     months = profile.months(found)
     context = {
@@ -128,7 +128,7 @@ def customer(request: Request, pk: int) -> HttpResponse:
         "before": before,
         "forecast": measures.finding("forecast"),
     }
-    return render(request, "cockpit/customer.html", context)
+    return show(request, "cockpit/customer.html", "moments", context)
 
 
 def read(given: QueryDict) -> tuple[Filters, str, bool]:

@@ -17,6 +17,7 @@ from querencia.customers.queries import imports as queries
 from querencia.flows import imports as flow
 from querencia.web.access import Request, needs
 from querencia.web.cockpit.forms import UploadForm
+from querencia.web.cockpit.parts import show
 
 FORMAT_CHOICES = {
     "delimiter": [",", ";", "\t", "|"],
@@ -63,7 +64,7 @@ def imported(request: Request, pk: UUID) -> HttpResponse:
         ],
         "has_rejects": queries.rejects_path(found) is not None,
     }
-    return render(request, "cockpit/import.html#state" if request.htmx else "cockpit/import.html", context)
+    return show(request, "cockpit/import.html", "state", context)
 
 
 @require_POST
@@ -144,7 +145,12 @@ def _looked_at(request: Request, found: Import, template: str) -> HttpResponse:
         found, at=now(), kind=read["kind"] or None, mapping=read["mapping"], file_format=read["file_format"]
     )
     fields: list[dict[str, Any]] = [
-        {"field": field, "value": seen.mapping.get(field.name, ""), "is_missing": field.name in seen.missing}
+        {
+            "field": field,
+            "value": seen.mapping.get(field.name, ""),
+            "is_missing": field.name in seen.missing,
+            "is_shown": field.is_required or bool(seen.mapping.get(field.name)),
+        }
         for field in files.fields(seen.kind)
     ]
     formats = [

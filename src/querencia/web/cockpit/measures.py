@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from querencia.common.time import now
 from querencia.measures import actions, queries, tasks
 from querencia.web.access import Request, needs
+from querencia.web.cockpit.parts import show
 
 
 @require_GET
@@ -22,7 +23,7 @@ def measures(request: Request) -> HttpResponse:
         "trend": list(reversed(queries.trend())),
         "gates": queries.gates(),
     }
-    return render(request, "cockpit/measures.html#runs" if request.htmx else "cockpit/measures.html", context)
+    return show(request, "cockpit/measures.html", "runs", context)
 
 
 @require_POST
