@@ -5,8 +5,6 @@ from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
-import adbc_driver_postgresql.dbapi
-import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 from django.db import connection
 
@@ -46,10 +44,15 @@ class Rows:
 @contextmanager
 def connect() -> Iterator[Rows]:
     """The database that Django uses, opened beside it. What an open transaction of Django's wrote is not seen."""
+    # The drivers load pandas where it is installed: only who reads waits for it.
     if connection.vendor == "sqlite":
+        import adbc_driver_sqlite.dbapi
+
         opened = adbc_driver_sqlite.dbapi.connect(f"file:{quote(str(connection.settings_dict['NAME']))}?mode=ro")
         arguments = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
     else:
+        import adbc_driver_postgresql.dbapi
+
         # Every query is a snapshot of its own: the copy asks for no more, and vacuum is not held up.
         opened = adbc_driver_postgresql.dbapi.connect(libpq_address(), autocommit=True)
         arguments = {}
