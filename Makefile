@@ -11,7 +11,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 PORT ?= 8000
 MESSAGES := $(wildcard src/querencia/locale/*/LC_MESSAGES/*.po src/querencia/insight/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: help setup demo test test-browser check bench screenshots messages lock clean
+.PHONY: help setup demo test test-browser check bench accuracy screenshots messages lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -38,6 +38,9 @@ check: $(READY) ## Style, types, the import map, translations, templates
 
 bench: $(READY) ## Measure speed and memory (needs some minutes and disk)
 	@$(PYTHON) -m benchmarks
+
+accuracy: $(READY) ## Try the forecasts on logs whose future is known (QUERENCIA_SHARED_DATA: more logs)
+	@$(PYTHON) -m benchmarks.accuracy
 
 screenshots: $(READY) ## Take docs/images anew from the running demo
 	@$(PYTHON) tools/screenshots.py

@@ -61,7 +61,14 @@ def write(
             for paragraph in benchmark.paragraphs:
                 lines += [paragraph, ""]
             lines += [_row(COLUMNS), "|---|---:|---:|---:|---:|---|", *(_row(_cells(result)) for result in rows)]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n" + _accuracy(path))
+
+
+def _accuracy(path: Path) -> str:
+    """The section about accuracy, which is measured by another command and stays."""
+    page = path.read_text() if path.exists() else ""
+    _, heading, rest = page.partition("\n## accuracy\n")
+    return heading + rest.partition("\n## ")[0].rstrip("\n") + "\n" if heading else ""
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -1,0 +1,271 @@
+"""How good forecasts are: ``python -m benchmarks.accuracy [LOG ...] [--write]``, or ``make accuracy``.
+
+On each log, on several days of its past, the forecast is made from what was known then and compared with what
+followed; so are the rules of thumb, the models one by one, and those of the library lifetimes where it can be had.
+"""
+
+import datetime
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import logs, machine
+from querencia.insight import forecast, rfm, tables
+from querencia.insight.forecast.accuracy import auc, captured
+from querencia.insight.forecast.backtest import MODELS, SIMPLE, TIMED
+from querencia.insight.forecast.candidates import Bench
+from querencia.insight.forecast.histories import Histories
+from querencia.insight.lifetime import log_gap_sum
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+HEADING = "## accuracy"
+PEERS = ROOT / ".tools" / "peers"
+# Share of the log that is known, and share of it that is looked ahead.
+CUTS = ((0.5, 0.5), (0.65, 0.25), (0.75, 0.25), (0.8, 0.1), (0.9, 0.1))
+REFEREE = "the referee's pick"
+MEASURES = ("rmse", "mae", "total", "top tenth", "auc", "brier", "within")
+type Vector = np.ndarray[Any, np.dtype[np.float64]]
+screen, aside = Console(), Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What somebody said of each customer. ``ranks``: what they are ranked by; ``chance`` is None where only that is
+    known."""
+
+    who: str
+    kind: str
+    expected: Vector
+    chance: Vector | None
+    ranks: Vector
+    low: Vector | None = None
+    high: Vector | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    log: str
+    known_days: int
+    ahead_days: int
+    customers: int
+    who: str
+    kind: str
+    values: Mapping[str, float | None]
+
+
+def main(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which logs; all that are at hand if none is named.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write the section of docs/benchmarks.md.")] = False,
+    peers: Annotated[bool, typer.Option(help="Install lifetimes aside and try it too.")] = True,
+) -> None:
+    """Try the forecasts on logs whose future is known."""
+    known = logs.found()
+    if unknown := [name for name in names or () if name not in known]:
+        aside.print(f"There is no log called {unknown[0]!r}. There are: {', '.join(known)}.", highlight=False)
+        raise typer.Exit(2)
+    python = _peers() if peers else None
+    rows: list[Row] = []
+    for name in names or known:
+        with aside.status(name):
+            rows += _tried(name, known[name](), python)
+    screen.print(_table(rows))
+    if write:
+        _write(rows)
+
+
+def _tried(name: str, purchases: pl.DataFrame, python: Path | None) -> Iterator[Row]:
+    first, last = int(purchases["day"].min()), int(purchases["day"].max())  # type: ignore[arg-type]
+    span = last - first + 1
+    for share, ahead in CUTS:
+        cut, days = int(first + share * span), int(ahead * span)
+        later = (
+            tables.days(purchases, as_of=cut + days)
+            .filter((pl.col("day") > cut) & pl.col("is_purchase"))
+            .group_by("customer_id")
+            .agg(actual=pl.len())
+        )
+        summary = rfm.summary(purchases, as_of=cut).join(later, on="customer_id", how="left").sort("customer_id")
+        actual = summary["actual"].fill_null(0).to_numpy().astype(np.float64)
+        for said in (*_ours(purchases, summary, cut, days), *_theirs(summary, days, python)):
+            yield Row(name, cut - first, days, len(actual), said.who, said.kind, _measured(said, actual))
+
+
+def _ours(purchases: pl.DataFrame, summary: pl.DataFrame, cut: int, days: int) -> Iterator[Said]:
+    made = forecast.predict(purchases, as_of=cut, horizon_days=days).sort("customer_id")
+    expected, chance, low, high = (
+        made[name].to_numpy()
+        for name in ("expected_purchases", "chance_of_purchase", "expected_purchases_low", "expected_purchases_high")
+    )
+    yield Said(REFEREE, "ours", expected, chance, chance, low, high)
+    history = Histories(
+        **{name: summary[name].to_numpy().astype(np.float64) for name in ("frequency", "recency", "age")},
+        weight=np.ones(len(summary)),
+        origin=cut,
+        days=days,
+        log_gap_sum=log_gap_sum(purchases, as_of=cut),
+    )
+    bench = Bench(history)
+    for kind in (*SIMPLE, *MODELS, *TIMED):
+        candidate = bench.candidate(kind)
+        count, chance = candidate.expected(history, days), candidate.chance(history, days)
+        yield Said(kind.name, "rule of thumb" if kind.is_simple else "model", count, chance, chance)
+
+
+def _theirs(summary: pl.DataFrame, days: int, python: Path | None) -> Iterator[Said]:
+    if python is None:
+        return
+    given = {name: summary[name].to_list() for name in ("frequency", "recency", "age")} | {"days": days}
+    script = ROOT / "benchmarks" / "peers" / "lifetimes_models.py"
+    done = subprocess.run([python, script], input=json.dumps(given), capture_output=True, text=True, check=False)
+    for name, answer in (json.loads(done.stdout) if done.returncode == 0 else {}).items():
+        if "failed" in answer:
+            aside.print(f"lifetimes, {name}: {answer['failed']}", highlight=False)
+            continue
+        expected, alive = (np.array(answer[key], dtype=np.float64) for key in ("expected", "alive"))
+        bad = ~np.isfinite(expected)
+        if bad.any():
+            aside.print(f"lifetimes, {name}: no number for {int(bad.sum())} customers, taken as none.", highlight=False)
+        yield Said(f"{name} of lifetimes", "peer", np.where(bad, 0.0, expected), None, np.nan_to_num(alive))
+
+
+def _measured(said: Said, actual: Vector) -> dict[str, float | None]:
+    weight, bought = np.ones(len(actual)), (actual > 0).astype(np.float64)
+    away = said.expected - actual
+    within = None
+    if said.low is not None and said.high is not None:
+        within = float(((actual >= np.floor(said.low)) & (actual <= said.high)).mean())
+    return {
+        "rmse": float(np.sqrt((away**2).mean())),
+        "mae": float(np.abs(away).mean()),
+        "total": float(said.expected.sum() / max(actual.sum(), 1.0) - 1),
+        "top tenth": captured(said.expected, actual, weight),
+        "auc": auc(said.ranks, bought, weight),
+        "brier": None if said.chance is None else float(((said.chance - bought) ** 2).mean()),
+        "within": within,
+    }
+
+
+def _peers() -> Path | None:
+    """A Python with lifetimes, in a folder of its own that may be thrown away."""
+    python = PEERS / "bin" / "python"
+    if python.exists():
+        return python
+    uv = shutil.which("uv") or ROOT / ".tools" / "uv" / "bin" / "uv"
+    base = Path(sys.executable).resolve()
+    for command in (
+        [uv, "venv", "--quiet", "--python", base, PEERS],
+        [uv, "pip", "install", "--quiet", "--python", python, "lifetimes"],
+    ):
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            aside.print(f"lifetimes cannot be installed here ({error}): going on without it.", highlight=False)
+            shutil.rmtree(PEERS, ignore_errors=True)
+            return None
+    return python
+
+
+def _cases(rows: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
+    """The referee's row of each case, with all rows of it."""
+    for row in rows:
+        if row.who == REFEREE:
+            case = (row.log, row.known_days, row.ahead_days)
+            yield row, [each for each in rows if (each.log, each.known_days, each.ahead_days) == case]
+
+
+def _against(row: Row, others: list[Row], measure: str, kinds: tuple[str, ...]) -> float | None:
+    """The referee's error as a multiple of the least of the others'."""
+    known = [value for each in others if each.kind in kinds and (value := each.values[measure]) is not None]
+    mine = row.values[measure]
+    return mine / min(known) if known and mine is not None and min(known) > 0 else None
+
+
+def _table(rows: list[Row]) -> Table:
+    made = Table(box=None, header_style="bold", pad_edge=False)
+    for column in COLUMNS:
+        made.add_column(column, justify="left" if column in ("log", "pick of") else "right")
+    for cells in _lines(rows):
+        made.add_row(*cells)
+    return made
+
+
+COLUMNS = ("log", "known", "ahead", "customers", "RMSE", "MAE", "total", "top tenth", "AUC", "Brier", "within 80 %",
+           "RMSE / rule", "MAE / rule", "Brier / rule", "RMSE / model", "MAE / model", "Brier / model")  # fmt: skip
+PUBLISHED = ("BG/NBD", "MBG/NBD", "Pareto/NBD")
+
+
+def _lines(rows: list[Row]) -> Iterator[tuple[str, ...]]:
+    for row, others in _cases(rows):
+        values = row.values
+        shown = [f"{values[name]:.3f}" for name in ("rmse", "mae")]
+        shown += [f"{values['total']:+.1%}", f"{values['top tenth']:.1%}", f"{values['auc']:.3f}"]
+        shown += [f"{values['brier']:.4f}", f"{values['within']:.1%}"]
+        published = [replace(each, kind="published") for each in others if each.who in PUBLISHED or each.kind == "peer"]
+        ratios = []
+        for pool, kind in ((others, "rule of thumb"), (published, "published")):
+            for measure in ("rmse", "mae", "brier"):
+                ratio = _against(row, pool, measure, (kind,))
+                ratios.append("" if ratio is None else f"{ratio:.3f}")
+        yield (row.log, f"{row.known_days} d", f"{row.ahead_days} d", f"{row.customers:,}", *shown, *ratios)
+
+
+def _write(rows: list[Row]) -> None:
+    """Put the section in place of the one that is there."""
+    page = PAGE.read_text() if PAGE.exists() else "# Benchmarks\n"
+    before, _, rest = page.partition(f"\n{HEADING}\n")
+    after = rest[rest.index("\n## ") :] if "\n## " in rest else ""
+    lines = ["", HEADING, "", *_words(rows), "", _row(COLUMNS), "|---|" + "---:|" * (len(COLUMNS) - 1)]
+    lines += [_row(cells) for cells in _lines(rows)]
+    lines += ["", *_details(rows)]
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(before.rstrip("\n") + "\n" + "\n".join(lines) + "\n" + after)
+    aside.print(f"{PAGE.relative_to(ROOT)} is written.", highlight=False)
+
+
+def _words(rows: list[Row]) -> list[str]:
+    facts = ", ".join(f"{what} {value}" for what, value in machine.facts().items())
+    return [
+        f"Measured on {datetime.date.today().isoformat()} with `make accuracy` ({facts}).",
+        "On each day of the past only what was known then is given; the pick is compared with what followed.",
+        "*Within 80 %*: share of customers whose purchases fell within the interval that states 80 % (whole numbers",
+        "hold more where most buy nothing). *Rule*: the best of the rules of thumb on the very days to be foretold;",
+        "*model*: the best published model there (BG/NBD, MBG/NBD, Pareto/NBD, ours and those of lifetimes). Below 1",
+        "the pick erred less. The best in hindsight is a stern judge: nobody could have known which it would be.",
+    ]
+
+
+def _details(rows: list[Row]) -> Iterator[str]:
+    yield "Everybody, mean over the days of each log:"
+    yield ""
+    yield _row(("log", "who", *MEASURES))
+    yield "|---|---|" + "---:|" * len(MEASURES)
+    for log in dict.fromkeys(row.log for row in rows):
+        for who in dict.fromkeys(row.who for row in rows if row.log == log):
+            values = [row.values for row in rows if row.log == log and row.who == who]
+            cells = []
+            for name in MEASURES:
+                numbers = [value for each in values if (value := each[name]) is not None]
+                cells.append(f"{np.mean(numbers):.4f}" if numbers else "")
+            yield _row((log, who, *cells))
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    typer.run(main)

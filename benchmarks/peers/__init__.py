@@ -1,0 +1,1 @@
+"""Other people's libraries, each run in an environment of its own."""

@@ -1,0 +1,73 @@
+"""The measuring of forecasts measures what it says, and its section of the page stays beside the others."""
+
+import datetime
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from benchmarks import accuracy, telling
+from benchmarks.accuracy import REFEREE, Row, Said
+from querencia.insight import tables
+
+
+def test_errors_are_what_they_are_called() -> None:
+    actual = np.array([0.0, 0.0, 1.0, 3.0])
+    expected, chance = np.array([0.0, 1.0, 1.0, 1.0]), np.array([0.1, 0.2, 0.8, 0.9])
+    said = Said("somebody", "model", expected, chance, chance, np.zeros(4), np.array([0.0, 1.0, 2.0, 2.0]))
+    values = accuracy._measured(said, actual)
+    assert values["mae"] == pytest.approx(3 / 4)
+    assert values["rmse"] == pytest.approx((5 / 4) ** 0.5)
+    assert values["total"] == pytest.approx(3 / 4 - 1)
+    assert values["auc"] == 1
+    assert values["brier"] == pytest.approx((0.01 + 0.04 + 0.04 + 0.01) / 4)
+    assert values["within"] == pytest.approx(3 / 4)
+    unsure = accuracy._measured(Said("peer", "peer", expected, None, chance), actual)
+    assert unsure["brier"] is None
+    assert unsure["within"] is None
+
+
+@pytest.mark.slow
+def test_every_log_is_tried_on_days_of_its_past() -> None:
+    sold = [(n, day, 100) for n in range(90) for day in range(n % 20, 300, 9 + n % 50)]
+    log = pl.DataFrame(sold, schema=["customer_id", "day", "amount"], orient="row")
+    rows = list(accuracy._tried("small", tables.purchases(log, unit="minor"), None))
+    assert len({(row.known_days, row.ahead_days) for row in rows}) == len(accuracy.CUTS)
+    assert len({row.who for row in rows}) == 9
+    picks = [row for row in rows if row.who == REFEREE]
+    assert len(picks) == len(accuracy.CUTS)
+    assert all(np.isfinite([v for v in row.values.values() if v is not None]).all() for row in rows)
+    lines = list(accuracy._lines(rows))
+    assert all(len(line) == len(accuracy.COLUMNS) for line in lines)
+
+
+def test_both_commands_write_the_page_without_losing_the_others_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "docs" / "benchmarks.md"
+    monkeypatch.setattr(accuracy, "PAGE", page)
+    monkeypatch.setattr(accuracy, "ROOT", tmp_path)
+    values = dict.fromkeys(accuracy.MEASURES, 0.5)
+    rows = [
+        Row("small", 10, 5, 3, REFEREE, "ours", values),
+        Row("small", 10, 5, 3, "same again", "rule of thumb", values),
+    ]
+    accuracy._write(rows)
+    telling.write(page, [], {}, {"processor": "one"}, datetime.date(2026, 1, 1))
+    assert page.read_text().count("## accuracy") == 1
+    assert "processor: one" in page.read_text()
+    accuracy._write(rows)
+    assert page.read_text().count("## accuracy") == 1
+    assert "processor: one" in page.read_text()
+
+
+def test_an_unknown_log_is_named_with_those_there_are() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.accuracy", "sheep"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "no log called 'sheep'" in done.stderr
+    assert "CDNOW" in done.stderr
