@@ -6,7 +6,7 @@ from typing import Any
 
 from querencia.insight import cohorts, defection, gates, language, pareto, periods
 from querencia.insight.gates import Gate
-from querencia.measures import calls
+from querencia.measures import calls, economics
 from querencia.measures.engine import Desk
 from querencia.measures.figures import OfDay
 from querencia.measures.outlook import Outlook
@@ -33,6 +33,7 @@ def all_of(desk: Desk, facts: Facts, outlook: Outlook, measured: list[OfDay]) ->
         "at_stake": _at_stake(desk, outlook),
         "forecast": _forecast(desk, outlook),
         "gates": {"rows": _gates(desk, facts, outlook)},
+        "economics": economics.kept(desk, facts),
     }
     # Written and read once here, so that what cannot be kept fails before anything is written.
     return {name: json.loads(json.dumps(data, allow_nan=False)) for name, data in found.items()}

@@ -14,7 +14,7 @@ import narwhals as nw
 import numpy as np
 
 from querencia.insight.defection import WINDOWS
-from querencia.insight.economics.shares import long_standing, top
+from querencia.insight.economics.shares import long_standing, steady, top
 from querencia.insight.engine import Frame, frame_of, rows, whole, windowed
 from querencia.insight.errors import InputError
 from querencia.insight.estimate import Estimate
@@ -251,7 +251,7 @@ def _spending(people: list[dict[str, Any]]) -> dict[str, Any]:
 
     def summed(name: str, power: int = 0, *, least: int = 1) -> float:
         known = [(float(row[name] or 0), whole(row["length"])) for row in people]
-        return sum((value * length**power for value, length in known if length >= least), 0.0)
+        return steady(sum((value * length**power for value, length in known if length >= least), 0.0))
 
     pairs = {name: summed(name, least=2) for name in ("customers", "x", "y", "xx", "yy", "xy")}
     return {
@@ -272,7 +272,7 @@ def _by_window(runs: Frame) -> dict[str, Any]:
     return {
         "buyers": [whole(row["buyers"]) for row in found],
         "spent": [whole(row["spent"]) for row in found],
-        "spent_squared": [float(row["squared"]) for row in found],
+        "spent_squared": [steady(row["squared"]) for row in found],
     }
 
 
@@ -283,7 +283,7 @@ def _margin_share(frame: Frame, today: int) -> float | None:
     known = frame.filter((nw.col("day") <= today) & ~nw.col("margin").is_null())
     found = rows(known.select(margin=nw.col("margin").sum(), amount=nw.col("amount").sum()))[0]
     margin, amount = whole(found["margin"]), whole(found["amount"])
-    return margin / amount if amount > 0 else None
+    return steady(margin / amount) if amount > 0 else None
 
 
 def _channels(frame: Frame, firsts: Frame, today: int) -> dict[str, int]:

@@ -53,7 +53,13 @@ def ratio(table: Frame) -> Estimate | None:
 
 def _around(share: float, error: float) -> Estimate:
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * error
-    return Estimate(share, max(0.0, min(share, share - reach)), min(1.0, max(share, share + reach)))
+    share, low, high = (steady(end) for end in (share, share - reach, share + reach))
+    return Estimate(share, max(0.0, min(share, low)), min(1.0, max(share, high)))
+
+
+def steady(figure: float) -> float:
+    """Without the last digits, which depend on the order in which threads add up."""
+    return float(f"{float(figure):.11g}")
 
 
 def top(days: Frame) -> Estimate | None:
