@@ -37,6 +37,7 @@ MONTH_NUMBERS = {name: str(number) for number, names in enumerate(MONTHS, 1) for
 # The longest first, so that "mar" does not eat the beginning of "marzo".
 MONTH_NAMES = sorted(MONTH_NUMBERS, key=len, reverse=True)
 LETTERS = re.compile(rf"(?i)\b(?:{'|'.join(MONTH_NAMES)})\b")
+LENGTH_MAX = 60  # of a date, however it is written
 SERIAL_DAYS = 25_569  # 1970-01-01 in Excel's count
 SERIALS = (10_000, 80_000)  # 1927 to 2119
 EPOCH_SECONDS, EPOCH_MILLISECONDS = r"^1\d{9}$", r"^1\d{12}$"
@@ -47,6 +48,8 @@ PLAIN = re.compile(r"(?P<year>\d{4}(?P<a>[-/.])\d{2}(?P=a)\d{2}|\d{8})|\d{2}(?P<
 
 
 def looks_like_date(value: str) -> bool:
+    if len(value) > LENGTH_MAX:
+        return False
     return bool(LOOKS.match(value)) or bool(LETTERS.search(value) and re.search(r"\b\d{4}\b", value))
 
 

@@ -165,6 +165,7 @@ class RejectsFile:
         if not rejects.is_empty():
             # A cell that begins like a formula would be run by a spreadsheet.
             words = reasons.in_words(rejects).with_columns(pl.nth(2).str.replace(r"^([=+@\t\r]|-[^\d.,])", "'$1"))
+            words = words.with_columns(pl.col(pl.String).replace("", None))
             self._file.write(words.write_csv(include_header=False, quote_style="necessary"))
             self.count += len(rejects)
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from django.utils.translation import gettext as _
 
+from querencia.common import money
 from querencia.customers.imports import dates, opening
 from querencia.customers.imports.problems import Unreadable
 
@@ -28,10 +29,12 @@ BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_
 # Letters and signs of Spanish, Portuguese and their neighbours: the encoding in which they make sense is the right one.
 AT_HOME = frozenset("áéíóúàèìòùâêîôûãõäëïöüñçÁÉÍÓÚÀÈÌÒÙÂÊÎÔÛÃÕÄËÏÖÜÑÇºª¿¡€£´’“”–·°«»")
 SINGLE_BYTE = ("windows-1252", "iso-8859-1", "cp850", "mac_roman")
-NUMBER_WITH_COMMA = re.compile(r"[-+(]?(?:\d{1,3}(?:\.\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,}))\)?")
-NUMBER_WITH_POINT = re.compile(r"[-+(]?(?:\d{1,3}(?:,\d{3})+\.\d+|\d+\.(?:\d{1,2}|\d{4,}))\)?")
-NUMBER = re.compile(r"[-+(]?[\d.,]*\d[\d.,]*\)?")
-CURRENCY_SIGNS = re.compile(r"^(?:[A-Z]{3}|R\$|US\$|[$€£])\s*|\s*(?:[A-Z]{3}|[$€£])$")
+NUMBER_WITH_COMMA = re.compile(r"\d{1,3}(?:\.\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,})")
+NUMBER_WITH_POINT = re.compile(r"\d{1,3}(?:,\d{3})+\.\d+|\d+\.(?:\d{1,2}|\d{4,})")
+# Digits and separators within signs, brackets and a currency before or after them.
+NUMBER = re.compile(
+    rf"[-+(]?(?P<before>{money.MARK})?[-+]?(?P<digits>[\d.,]*\d[\d.,]*)-?(?P<after>{money.MARK})?[-)]?"
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def container_of(path: Path, given: dict[str, Any]) -> FileFormat:
         raise Unreadable("empty")
     if head.startswith(b"PAR1") or head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         if packing:
-            raise Unreadable("packed", kind=packing)
+            raise Unreadable("packed_twice", kind=packing)
         return FileFormat(container=PARQUET if head.startswith(b"PAR1") else EXCEL).changed(given)
     encoding = given.get("encoding") or encoding_of(head, [] if packing else everything(path))
     found = FileFormat(container=CSV, compression=packing, encoding=encoding).changed(given)
@@ -218,8 +221,15 @@ def has_header(rows: list[list[str]]) -> bool:
     named = [cell for cell in first if cell]
     if any(dates.looks_like_date(cell) or "@" in cell for cell in named):
         return False
-    numbers = [cell for cell in named if NUMBER.fullmatch(CURRENCY_SIGNS.sub("", cell))]
+    numbers = [cell for cell in named if digits_of(cell)]
     return not numbers or (len(numbers) < len(named) / 3 and all(len(number) == 4 for number in numbers))
+
+
+def digits_of(cell: str) -> str:
+    """The digits and separators of a number as people write it; nothing where it is none."""
+    found = NUMBER.fullmatch(money.SPACES.sub("", cell))
+    letters = [mark for mark in found.group("before", "after") if mark and mark.isalpha()] if found else []
+    return found["digits"] if found and all(money.is_currency(mark) for mark in letters) else ""
 
 
 def decimal_of(columns: list[list[str]], delimiter: str, language: str) -> str:
@@ -227,9 +237,9 @@ def decimal_of(columns: list[list[str]], delimiter: str, language: str) -> str:
     comma = point = 0
     for cells in columns:
         for cell in cells:
-            bare = CURRENCY_SIGNS.sub("", cell.strip())
-            comma += bool(NUMBER_WITH_COMMA.fullmatch(bare))
-            point += bool(NUMBER_WITH_POINT.fullmatch(bare))
+            digits = digits_of(cell)
+            comma += bool(NUMBER_WITH_COMMA.fullmatch(digits))
+            point += bool(NUMBER_WITH_POINT.fullmatch(digits))
     if comma == point:
         return "," if delimiter == ";" and language in ("es", "pt") and not point else "."
     return "," if comma > point else "."

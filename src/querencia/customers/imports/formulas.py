@@ -62,7 +62,7 @@ class Formula:
                 stack.append((pl.lit(int(whole + part), dtype=pl.Int128), len(part)))
             elif what == "negate":
                 number, scale = stack.pop()
-                stack.append((-number, scale))
+                stack.append((pl.lit(0, dtype=pl.Int128) - number, scale))
             else:
                 right, left = stack.pop(), stack.pop()
                 stack.append(_joined(what, left, right))

@@ -121,14 +121,14 @@ def inspect(
         check_currency(kind, form, business)
         resolved = resolve(kind, guessed, sample.columns)
         if found.missing:
-            raise _lacking(kind, found.missing, sample.columns)
+            raise lacking(kind, found.missing, sample.columns)
     except Unreadable as fault:
         return replace(found, problem=str(fault), code=fault.code)
     terms = Terms(resolved, form, business, at)
     return replace(found, preview=previewed(kind, terms, sample.batch, preview_rows))
 
 
-def _lacking(kind: str, missing: list[str], columns: Sequence[str]) -> Unreadable:
+def lacking(kind: str, missing: list[str], columns: Sequence[str]) -> Unreadable:
     """What the file lacks, and what it seems to be instead."""
     headers = {mapping.folded(name) for name in columns}
     if "at" in missing and any(headers.issuperset(said) for said in vocabulary.SUMMARIES):

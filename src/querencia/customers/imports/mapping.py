@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from querencia.customers import names
 from querencia.customers.imports import dates, vocabulary
-from querencia.customers.imports.formats import CURRENCY_SIGNS, NUMBER
+from querencia.customers.imports.formats import digits_of
 from querencia.customers.imports.formulas import Formula, parse
 from querencia.customers.imports.problems import Unreadable, listed
 
@@ -24,7 +25,7 @@ class Known:
     values: Sequence[str]  # blanks left out
     is_native_date: bool = False
 
-    @property
+    @cached_property
     def kind(self) -> str:
         if self.is_native_date:
             return DATE
@@ -32,7 +33,7 @@ class Known:
             return EMPTY
         if self.share(dates.looks_like_date) >= 0.8:
             return DATE
-        return NUMERIC if self.share(_is_number) >= 0.8 else TEXT
+        return NUMERIC if self.share(digits_of) >= 0.8 else TEXT
 
     def share(self, test: Callable[[str], object]) -> float:
         part = self.values[:500]
@@ -41,10 +42,6 @@ class Known:
     @property
     def repeats(self) -> bool:
         return len(set(self.values)) < len(self.values)
-
-
-def _is_number(value: str) -> bool:
-    return bool(NUMBER.fullmatch(CURRENCY_SIGNS.sub("", value.strip().replace("\u00a0", ""))))
 
 
 def folded(header: str) -> str:

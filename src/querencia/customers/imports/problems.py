@@ -13,6 +13,9 @@ SENTENCES = {
     "header_only": N_("The file has a header (%(columns)s) and not one row below it."),
     "binary": N_("This is no table: the file holds binary data, not text, Excel, Parquet or JSON lines."),
     "packed": N_("The file is packed with %(kind)s. Unpack it first, or pack it with gzip or zip."),
+    "packed_twice": N_(
+        "The %(kind)s file holds a workbook or a Parquet file, which are packed themselves. Unpack it first."
+    ),
     "packed_broken": N_("The packed file is damaged and cannot be unpacked (%(message)s). Export it again."),
     "zip_empty": N_("The zip file holds no file."),
     "zip_several": N_("The zip file holds %(count)s files (%(names)s). Import them one by one."),
