@@ -26,9 +26,10 @@ FONT = "system-ui, sans-serif"
 MONTHS_MAX = 60
 
 type Rows = Sequence[dict[str, Any]]
+type Layers = alt.LayerChart | alt.FacetChart
 
 
-def concentration(curve: Rows, top_share: float) -> alt.LayerChart:
+def concentration(curve: Rows, top_share: float) -> Layers:
     """The 80/20 curve: ``customer_share``, ``value_share``, with the share of the best fifth marked."""
     rows = [{"x": 0.0, "y": 0.0}, *({"x": row["customer_share"], "y": row["value_share"]} for row in curve)]
     mark = [{"x": 0.2, "y": top_share, "text": wording.percent(top_share)}]
@@ -44,7 +45,7 @@ def concentration(curve: Rows, top_share: float) -> alt.LayerChart:
     return alt.layer(area, upright, level, point, text).properties(width=340, height=200, description=said)
 
 
-def defections(rows: Rows) -> alt.LayerChart:
+def defections(rows: Rows, *, width: int = 860) -> Layers:
     """Customers who left per period (``period``, ``defections``, ``low``, ``high``), with the interval of each."""
     table = [
         {"order": n, "label": _month(row["period"]), "y": row["defections"], "low": row["low"], "high": row["high"]}
@@ -57,7 +58,7 @@ def defections(rows: Rows) -> alt.LayerChart:
     between = alt.Chart(_data(known)).mark_rule(color=MUTED, strokeWidth=1.5)
     ends = between.encode(x=alt.X("label:N", sort=alt.SortField("order")), y="low:Q", y2="high:Q")
     said = _("Customers who left, by month; the latest: %(count)s.") % {"count": wording.number(rows[-1]["defections"])}
-    return alt.layer(bars, ends).properties(width=860, height=170, description=said)
+    return alt.layer(bars, ends).properties(width=width, height=170, description=said)
 
 
 def sparkline(rows: Rows) -> alt.Chart:
@@ -70,7 +71,8 @@ def sparkline(rows: Rows) -> alt.Chart:
         "last": wording.percent(rows[-1]["rate"], 1),
     }
     line = alt.Chart(_data(table)).mark_line(color=ACCENT, strokeWidth=1.6)
-    return line.encode(x=x, y=y).properties(width=220, height=34, description=said)
+    made: alt.Chart = line.encode(x=x, y=y).properties(width=220, height=34, description=said)
+    return made
 
 
 def purchases(rows: Rows, *, currency: str) -> alt.Chart:
@@ -90,7 +92,8 @@ def purchases(rows: Rows, *, currency: str) -> alt.Chart:
     y = alt.Y("y:Q", title=currency, axis=alt.Axis(tickCount=3, grid=True))
     said = _("Purchases by month, in %(currency)s.") % {"currency": currency}
     bars = alt.Chart(_data(table)).mark_bar(color=ACCENT, cornerRadiusEnd=2, width={"band": 0.7})
-    return bars.encode(x=x, y=y).properties(width=560, height=130, description=said)
+    made: alt.Chart = bars.encode(x=x, y=y).properties(width=560, height=130, description=said)
+    return made
 
 
 def svg(chart: Any) -> str:
@@ -142,7 +145,7 @@ def _themed(spec: dict[str, Any], language: str) -> dict[str, Any]:
 
 
 def _data(rows: Rows) -> alt.Data:
-    return alt.Data(values=list(rows))  # type: ignore[no-any-return]
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
 
 
 def _percents(values: list[float]) -> alt.Axis:

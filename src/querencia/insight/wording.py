@@ -10,6 +10,7 @@ from babel.numbers import format_currency, format_decimal, format_percent, get_c
 from querencia.insight.language import current
 from querencia.insight.reading import date_of
 
+MONTH_STYLES = {"month": "yMMMM", "short month": "yMMM"}
 LOCALES = {"en": "en_US", "es": "es_ES", "pt": "pt_PT"}
 
 
@@ -33,17 +34,19 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def money(minor: float, currency: str) -> str:
-    """An amount in minor units; from a thousand on without cents."""
+    """An amount in minor units; from a thousand on without cents. A bare number where nobody knows the currency."""
     value = minor / 10 ** decimals(currency)
     is_whole = abs(value) >= 1000
+    if not currency:
+        return number(value, 0 if is_whole else 2)
     pattern = _locale().currency_formats["standard"].pattern
     pattern = re.sub(r"\.0+", "", pattern) if is_whole else pattern
     return str(format_currency(value, currency, format=pattern, locale=_locale(), currency_digits=not is_whole))
 
 
 def day(on: int | datetime.date, style: str = "medium") -> str:
-    """A date or a day number; ``month`` is month and year."""
+    """A date or a day number; ``month`` and ``short month`` are month and year."""
     date = date_of(on) if isinstance(on, int) else on
-    if style == "month":
-        return str(format_skeleton("yMMMM", date, locale=_locale()))
+    if style in MONTH_STYLES:
+        return str(format_skeleton(MONTH_STYLES[style], date, locale=_locale()))
     return str(format_date(date, style, locale=_locale()))
