@@ -83,7 +83,8 @@ notations = st.fixed_dictionaries({
     "mark": st.sampled_from([("", ""), ("", " €"), ("€", ""), ("EUR ", "")]),
     "date": st.sampled_from([
         ("ymd", "%Y-%m-%d %H:%M:%S"), ("ymd", "%Y-%m-%dT%H:%M:%S"), ("ymd", "%Y/%m/%d %H:%M:%S"),
-        ("ymd", "%Y%m%d%H%M%S"), ("dmy", "%d/%m/%Y %H:%M:%S"), ("dmy", "%d.%m.%Y %H:%M:%S"), ("dmy", "%d-%m-%y %H:%M:%S"),
+        ("ymd", "%Y%m%d%H%M%S"), ("dmy", "%d/%m/%Y %H:%M:%S"), ("dmy", "%d.%m.%Y %H:%M:%S"),
+        ("dmy", "%d-%m-%y %H:%M:%S"),
         ("mdy", "%m/%d/%Y %I:%M:%S %p"), ("mdy", "%m/%d/%Y %H:%M:%S"), ("dmy", "%d de {month} de %Y %H:%M:%S"),
     ]),
     "encoding": st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "windows-1252", "iso-8859-1"]),

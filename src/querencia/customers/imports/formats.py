@@ -32,9 +32,7 @@ SINGLE_BYTE = ("windows-1252", "iso-8859-1", "cp850", "mac_roman")
 NUMBER_WITH_COMMA = re.compile(r"\d{1,3}(?:\.\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,})")
 NUMBER_WITH_POINT = re.compile(r"\d{1,3}(?:,\d{3})+\.\d+|\d+\.(?:\d{1,2}|\d{4,})")
 # Digits and separators within signs, brackets and a currency before or after them.
-NUMBER = re.compile(
-    rf"[-+(]?(?P<before>{money.MARK})?[-+]?(?P<digits>[\d.,]*\d[\d.,]*)-?(?P<after>{money.MARK})?[-)]?"
-)
+NUMBER = re.compile(rf"[-+(]?(?P<before>{money.MARK})?[-+]?(?P<digits>[\d.,]*\d[\d.,]*)-?(?P<after>{money.MARK})?[-)]?")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
+from babel import Locale
+from babel.numbers import format_percent
 from django.db import DatabaseError, transaction
 from django.utils import translation
 
@@ -223,6 +225,6 @@ def why(imported: Import) -> str:
 
 
 def _percent(share: float) -> str:
-    from django.utils.formats import number_format
-
-    return f"{number_format(round(share * 100, 1))} %"
+    locale = Locale.parse(translation.to_locale(translation.get_language() or "en"))
+    # The language's own way, with one decimal where there is one.
+    return str(format_percent(share, format=locale.percent_formats[None].pattern.replace("0", "0.#"), locale=locale))
