@@ -116,7 +116,7 @@ def _ours(purchases: pl.DataFrame, summary: pl.DataFrame, cut: int, days: int) -
         weight=np.ones(len(summary)),
         origin=cut,
         days=days,
-        log_gap_sum=log_gap_sum(purchases, as_of=cut),
+        gaps=lambda: log_gap_sum(purchases, as_of=cut),
     )
     bench = Bench(history)
     for kind in (*SIMPLE, *MODELS, *TIMED):

@@ -289,3 +289,26 @@ def test_a_log_without_money_expects_none() -> None:
     assert made.spend_trials == ()
     assert made.backtest is not None
     assert pl.from_arrow(made.table().collect().to_arrow())["expected_spend"].sum() == 0  # type: ignore[union-attr,call-overload,index]
+
+
+def test_of_very_many_customers_some_are_tried_and_all_are_answered(
+    cdnow: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody = forecast.prepare(cdnow, as_of=CUT, horizon_days=91)
+    monkeypatch.setattr("querencia.insight.forecast.histories.JUDGED_MAX", 700)
+    for most in (3_000_000, 100):
+        monkeypatch.setattr("querencia.insight.forecast.histories.LOG_DAYS_MAX", most)
+        some = forecast.prepare(cdnow, as_of=CUT, horizon_days=91)
+        assert some.backtest is not None
+        assert everybody.backtest is not None
+        assert some.backtest.customers <= 700 < everybody.backtest.customers
+        ours, theirs = (
+            next(trial for trial in made.backtest.trials if trial.name == "BG/NBD")
+            for made in (some, everybody)
+            if made.backtest
+        )
+        assert (ours.mae, ours.brier) == pytest.approx((theirs.mae, theirs.brier), rel=0.15)
+        assert ours.auc == pytest.approx(theirs.auc, abs=0.04)
+        table = pl.from_arrow(some.table().collect().to_arrow())
+        assert len(table) == 2357  # type: ignore[arg-type]
+        assert_sound(table)  # type: ignore[arg-type]

@@ -5,7 +5,8 @@ is reckoned from them in no time: with counts in windows and the regularity of g
 Of a larger log only counts of identical histories leave the engine, and only what the models need.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from querencia.insight.lifetime import Groups
 from querencia.insight.lifetime.groups import HISTORY, Array
 
 LOG_DAYS_MAX = 3_000_000
+JUDGED_MAX = 50_000  # customers of a trial; more would only make it longer
 WINDOWS = (0.25, 0.5, 1.0, 2.0)  # of the days looked ahead
 FEATURES = ("last_gap", "log_gap_mean", "log_gap_spread", *(f"within_{share:g}" for share in WINDOWS))
 STEPS = 8  # logarithms of gaps are kept in eighths, so that histories alike stay one group
@@ -37,7 +39,12 @@ class Histories(Groups):
     days: int
     actual: Array | None = None
     features: Array | None = None
-    log_gap_sum: float = 0.0
+    gaps: Callable[[], float] = field(default=lambda: 0.0, compare=False)
+
+    @cached_property
+    def log_gap_sum(self) -> float:
+        """Sum of the logarithms of all gaps up to ``origin``; reckoned when somebody asks."""
+        return self.gaps()
 
     @cached_property
     def core(self) -> tuple[Groups, Numbers]:
@@ -69,6 +76,10 @@ class Past(Protocol):
 
     def at(self, origin: int, days: int, *, held: bool = True) -> Histories: ...
 
+    def thinned(self) -> "Past":
+        """The past of at most so many customers as a trial needs, chosen evenly."""
+        ...
+
 
 @dataclass(frozen=True)
 class Log:
@@ -95,7 +106,6 @@ class Log:
         """Histories with at least one purchase up to ``origin``; those alike are one."""
         _, distinct, _, weight = self._distinct(origin, days, held=held)
         table = distinct.astype(np.float64)
-        logs = np.log(self.gap[(self.gap > 0) & (self.day <= origin)])
         return Histories(
             frequency=table[:, 0],
             recency=table[:, 1],
@@ -105,8 +115,19 @@ class Log:
             days=days,
             actual=table[:, -1] if held else None,
             features=table[:, 3 : 3 + len(FEATURES)],
-            log_gap_sum=float(np.sort(logs).sum()),
+            gaps=lambda: float(np.log(np.sort(self.gap[(self.gap > 0) & (self.day <= origin)])).sum()),
         )
+
+    def thinned(self) -> "Log":
+        """The log of every so-manieth customer."""
+        if len(self.starts) <= JUDGED_MAX:
+            return self
+        chosen = np.zeros(len(self.starts), dtype=bool)
+        chosen[np.floor(np.linspace(0, len(self.starts), JUDGED_MAX, endpoint=False)).astype(int)] = True
+        sizes = np.diff(np.append(self.starts, len(self.day)))
+        kept = np.repeat(chosen, sizes)
+        starts = np.cumsum(sizes[chosen]) - sizes[chosen]
+        return Log(self.first_day, self.ids.filter(chosen.tolist()), starts, self.day[kept], self.gap[kept])
 
     def customers(self, origin: int, days: int, *, held: bool) -> tuple[Any, Numbers]:
         """Ids of the customers known on a day, and where each has theirs among the histories of that day."""
@@ -154,6 +175,11 @@ class Counted:
 
     first_day: int
     frame: Frame
+    customers_max: int | None = None
+
+    def thinned(self) -> "Counted":
+        """The same, whose histories stand for fewer customers."""
+        return replace(self, customers_max=JUDGED_MAX)
 
     def at(self, origin: int, days: int, *, held: bool = True) -> Histories:
         """Histories up to ``origin``; those alike are one. One pass for both sides of it."""
@@ -168,7 +194,9 @@ class Counted:
             keys.append("actual")
         counted = known.group_by(*keys).agg(nw.len().alias("weight")).sort(*keys).collect()
         arrays = {name: counted[name].to_numpy().astype(np.float64) for name in (*keys, "weight")}
-        return Histories(**arrays, origin=origin, days=days, log_gap_sum=self._log_gaps(origin))
+        if self.customers_max is not None:
+            arrays = _evenly(arrays, self.customers_max)
+        return Histories(**arrays, origin=origin, days=days, gaps=lambda: self._log_gaps(origin))
 
     def _log_gaps(self, origin: int) -> float:
         return sum(value for day, value in self._log_gaps_by_day if day <= origin)
@@ -177,6 +205,16 @@ class Counted:
     def _log_gaps_by_day(self) -> list[tuple[int, float]]:
         summed = rhythm.gaps(windowed(self.frame)).group_by("day").agg(nw.col("log_gap").sum())
         return sorted((whole(row["day"]), float(row["log_gap"])) for row in rows(summed))
+
+
+def _evenly(arrays: dict[str, Array], most: int) -> dict[str, Array]:
+    """So many customers of all, at even distances along the histories in their order."""
+    upto = np.cumsum(arrays["weight"])
+    if upto[-1] <= most:
+        return arrays
+    points = np.floor(upto * most / upto[-1] + 1e-9)
+    weight = np.diff(np.append(0.0, points))
+    return {name: values[weight > 0] for name, values in (arrays | {"weight": weight}).items()}
 
 
 def past_of(days: Frame) -> Log | Counted | None:

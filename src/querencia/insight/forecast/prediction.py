@@ -117,13 +117,14 @@ def prepare(purchases: Any, *, as_of: Day, horizon_days: int) -> Forecast:
     past = past_of(days)
     if past is None:
         return Forecast(today, horizon_days, PooledRate.name, None, None, EverybodysMean(0.0), summary)
-    benches = Benches(past, as_of=today)
+    some = past.thinned()
+    benches = Benches(some, as_of=today)
     history = past.at(today, horizon_days, held=False)
     amounts = spending.estimates(days, summary)
     # Threads that wait for one another on so few numbers take longer than one alone, many times on a busy machine.
     with threadpool_limits(1):
         verdict = judge(benches, horizon_days=horizon_days)
-        trials = _spend_trials(days, past, verdict)
+        trials = _spend_trials(days, some, verdict)
         amount = spending.chosen(trials, amounts)
         made = _answer(benches, history, verdict, amount)
     return Forecast(
