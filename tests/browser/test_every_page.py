@@ -83,7 +83,7 @@ def test_the_pages_before_there_is_a_business(new_house: tuple[str, str], walk: 
 def test_every_entry_of_the_menu_is_among_them(demo: House, walk: Open) -> None:
     page = walk(demo).go("/overview/")
     entries = {link.get_attribute("href") for link in page.locator(".menu li a").all()}
-    back_office = "/backoffice/"
+    back_office = "/back-office/"
     assert entries - {back_office} <= set(pages.INSIDE.values())
     assert len(entries) >= 6
 

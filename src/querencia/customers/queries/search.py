@@ -30,7 +30,7 @@ def find(text: str, *, country: str = "", limit: int = FOUND_MAX) -> list[Custom
 
 
 def _exactly(text: str, country: str, limit: int) -> list[int]:
-    written = {text, text.lower(), *_phones(text, country)}
+    written = {text, text.lower(), text.upper(), *_phones(text, country)}
     by_identifier = Identifier.objects.filter(value__in=written).order_by("value").values_list("customer_id", flat=True)
     by_key = Customer.objects.filter(key=text).values_list("pk", flat=True)
     by_order = Purchase.objects.filter(key=text).order_by("source").values_list("customer_id", flat=True)
@@ -54,7 +54,7 @@ def _phones(text: str, country: str) -> set[str]:
 
 def _beginning(text: str, limit: int) -> list[int]:
     start = text.lower()
-    ranges = [Q(value__gte=word, value__lt=word + LAST_LETTER) for word in {start, text}]
+    ranges = [Q(value__gte=word, value__lt=word + LAST_LETTER) for word in {start, start.upper(), text}]
     found = Identifier.objects.filter(reduce(lambda a, b: a | b, ranges)).order_by("value")
     return list(found.values_list("customer_id", flat=True)[:limit])
 

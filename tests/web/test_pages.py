@@ -1,0 +1,460 @@
+"""The cockpit's pages: who may open which, that they hold together, and that nothing an address says breaks them."""
+
+import csv
+import io
+import re
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import get_resolver
+
+from querencia.business import actions
+from querencia.business.models import Staff
+from querencia.customers.models import ContactPoint, Customer, Event, Import, Purchase, Score
+from querencia.web.cockpit import urls
+from tests.customers import cast
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "una llave larga y propia"
+ROLES = ("agent", "analyst", "manager", "owner")
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+FILE = UUID("11111111-1111-4111-8111-111111111111")
+LOGIN = 302  # of strangers: to the log-in page
+
+# What each address answers to a stranger, an agent, an analyst, a manager and the owner.
+ANSWERS = {
+    "GET home": (LOGIN, 302, 302, 302, 302),
+    "GET overview": (LOGIN, 403, 200, 200, 200),
+    "GET how": (LOGIN, 200, 200, 200, 200),
+    "GET customers": (LOGIN, 200, 200, 200, 200),
+    "GET customers_export": (LOGIN, 403, 200, 200, 200),
+    "GET customers_columns": (405, 405, 405, 405, 405),
+    "POST customers_columns": (LOGIN, 302, 302, 302, 302),
+    "GET customer": (LOGIN, 200, 200, 200, 200),
+    "POST customer": (405, 405, 405, 405, 405),
+    "GET imports": (LOGIN, 403, 403, 200, 200),
+    "POST imports": (LOGIN, 403, 403, 200, 200),
+    "GET import": (LOGIN, 403, 403, 200, 200),
+    "GET import_look": (405, 405, 405, 405, 405),
+    "POST import_look": (LOGIN, 403, 403, 200, 200),
+    "GET import_confirm": (405, 405, 405, 405, 405),
+    "POST import_confirm": (LOGIN, 403, 403, 302, 302),
+    "POST import_again": (LOGIN, 403, 403, 302, 302),
+    "POST import_discard": (LOGIN, 403, 403, 302, 302),
+    "GET import_rejects": (LOGIN, 403, 403, 404, 404),
+    "GET measures": (LOGIN, 403, 200, 200, 200),
+    "GET measure_now": (405, 405, 405, 405, 405),
+    "POST measure_now": (LOGIN, 403, 403, 302, 302),
+    "GET settings": (LOGIN, 403, 403, 403, 200),
+    "POST settings": (LOGIN, 403, 403, 403, 200),
+    "GET staff_add": (LOGIN, 403, 403, 403, 302),
+    "POST staff_add": (LOGIN, 403, 403, 403, 200),
+    "GET staff_change": (405, 405, 405, 405, 405),
+    "POST staff_change": (LOGIN, 403, 403, 403, 302),
+    "GET welcome": (302, 302, 302, 302, 302),
+    "POST welcome": (302, 302, 302, 302, 302),
+    "GET language": (405, 405, 405, 405, 405),
+    "POST language": (302, 302, 302, 302, 302),
+    "GET health": (200, 200, 200, 200, 200),
+}
+
+
+@pytest.fixture(autouse=True)
+def shop(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    actions.set_business(name="Ferretería Ana", currency="EUR", time_zone="Europe/Madrid", language="en", country="ES")
+    actions.add_staff(email="first@example.org", password=PASSWORD, name="Ana", role="owner")
+
+
+@pytest.fixture
+def scores() -> list[Score]:
+    return cast.scored()
+
+
+def somebody(role: str, **how: Any) -> Client:
+    staff = actions.add_staff(email=f"{role}@example.org", password=PASSWORD, name=role.title(), role=role)
+    client = Client(raise_request_exception=False, **how)
+    client.force_login(staff, BACKEND)
+    return client
+
+
+@pytest.fixture
+def owner() -> Client:
+    return somebody("owner")
+
+
+def text(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+# -- who may open what -------------------------------------------------------------------------------------------------
+
+
+def test_every_address_of_the_cockpit_has_its_answers_written_here() -> None:
+    named = {pattern.name for pattern in urls.urlpatterns if pattern.name and not pattern.name.startswith("economics")}
+    assert named <= {entry.split()[1] for entry in ANSWERS}
+
+
+@pytest.mark.parametrize("entry", ANSWERS)
+def test_an_address_opens_to_whom_it_may(entry: str) -> None:
+    method, name = entry.split()
+    cast.scored(3)
+    found = Import.objects.create(pk=FILE, kind="purchases", file_name="ventas.csv", created_at=cast.AT)
+    bruno = actions.add_staff(email="bruno@example.org", password=PASSWORD, name="Bruno", role="agent")
+    keys = {"customer": Customer.objects.order_by("pk")[0].pk, "staff_change": bruno.pk}
+    pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
+    path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern)
+    clients = [Client(raise_request_exception=False), *(somebody(role) for role in ROLES)]
+    # Every one sees the file as it was handed over.
+    for client, expected in zip(clients, ANSWERS[entry], strict=True):
+        if name == "overview":
+            continue
+        Import.objects.filter(pk=FILE).delete()
+        Import.objects.create(pk=FILE, kind="purchases", file_name="ventas.csv", created_at=cast.AT)
+        answer = client.get(path) if method == "GET" else client.post(path)
+        assert answer.status_code == expected, (client.session.get("_auth_user_id"), answer.status_code)
+        if client is clients[0] and expected == LOGIN and name not in ("welcome", "language"):
+            assert answer["Location"].startswith("/accounts/login/?next=/")
+
+
+@pytest.mark.parametrize(("role", "first"), [("agent", "/customers/"), ("analyst", "/overview/")])
+def test_whoever_logs_in_lands_where_they_may(role: str, first: str) -> None:
+    cast.scored(1)
+    somebody(role)
+    client = Client()
+    answer = client.post("/accounts/login/", {"login": f"{role}@example.org", "password": PASSWORD}, follow=True)
+    assert (answer.status_code, answer.redirect_chain[-1][0]) == (200, first)
+
+
+def test_the_menu_offers_what_may_be_opened_and_nothing_else() -> None:
+    cast.scored(1)
+    for role in ROLES:
+        client = somebody(role)
+        page = text(client.get("/customers/"))
+        offered = set(re.findall(r'<li><a href="([^"]+)"', page.split("</nav>")[0]))
+        assert "/customers/" in offered
+        for path in offered:
+            assert client.get(path, follow=True).status_code == 200, (role, path)
+        for path in ("/overview/", "/imports/", "/measures/", "/settings/", "/back-office/"):
+            assert (path in offered) is (client.get(path).status_code == 200), (role, path)
+
+
+def test_nothing_is_changed_by_a_form_of_another_site(owner: Client) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(Staff.objects.get(email="owner@example.org"), BACKEND)
+    Import.objects.create(pk=FILE, kind="purchases", file_name="ventas.csv", created_at=cast.AT)
+    posts = [entry.split()[1] for entry in ANSWERS if entry.startswith("POST") and entry != "POST customer"]
+    for name in posts:
+        pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
+        path = "/" + re.sub(r"%\(pk\)s", str(1 if name == "staff_change" else FILE), pattern)
+        assert strict.post(path, {"language": "pt"}).status_code == 403, path
+
+
+def test_pages_run_no_script_and_no_style_but_files_of_the_house(owner: Client, scores: list[Score]) -> None:
+    for path in (
+        "/customers/",
+        f"/customers/{scores[0].pk}/",
+        "/imports/",
+        "/measures/",
+        "/settings/",
+        "/how/",
+        "/no/",
+    ):
+        answer = owner.get(path)
+        policy = answer["Content-Security-Policy"]
+        assert "unsafe" not in policy
+        assert "default-src" in policy
+        page = text(answer)
+        assert not re.search(r"<script(?![^>]*\ssrc=)|\sstyle=|\son\w+=|<style", page), path
+
+
+# -- the list ----------------------------------------------------------------------------------------------------------
+
+
+def _listed(page: str) -> list[int]:
+    return [int(pk) for pk in re.findall(r'<th scope="row"><a href="/customers/(\d+)/"', page)]
+
+
+@pytest.mark.parametrize(
+    "sort", ["", "sort=name", "sort=name&reverse=1", "sort=last", "sort=purchases&abc=A", "stake=1"]
+)
+def test_from_page_to_page_everybody_is_shown_once(sort: str, owner: Client, scores: list[Score]) -> None:
+    seen, address = [], f"/customers/?{sort}"
+    while address:
+        page = text(owner.get(address))
+        seen += _listed(page)
+        further = re.search(r'class="button next" href="([^"]+)"', page)
+        address = "/customers/" + further[1].replace("&amp;", "&") if further else ""
+    match = {"sort=purchases&abc=A": lambda s: s.cell.abc == "A", "stake=1": lambda s: s.at_stake > 0}
+    wanted = {score.pk for score in scores if match.get(sort, lambda s: True)(score)}
+    assert len(seen) == len(wanted)
+    assert set(seen) == wanted
+
+
+def test_the_export_holds_the_list_in_its_order(owner: Client, scores: list[Score]) -> None:
+    for address in ("", "?abc=B&stage=late&sort=name", "?sort=last&reverse=1", "?branch=Ensanche+%26+R%C3%ADo"):
+        answer = owner.get(f"/customers/export/{address}")
+        rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
+        shown = re.findall(r'<span class="sub">(k\d+)</span>', text(owner.get(f"/customers/{address}")))
+        assert shown
+        assert [row["key"] for row in rows][: len(shown)] == shown
+        assert len({row["key"] for row in rows}) == len(rows)
+        if not address:
+            assert len(rows) == len(scores)
+    written = Event.objects.filter(kind="customers.exported").order_by("pk").last()
+    assert written is not None
+    assert written.properties["rows"] == len(rows)
+    assert "ferreteria-ana-customers.csv" in answer["Content-Disposition"]
+
+
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_name_is_no_formula_in_a_spreadsheet(formula: str, owner: Client) -> None:
+    score = cast.scored(1)[0]
+    Customer.objects.filter(pk=score.pk).update(key=formula, given_name=formula, family_name=formula)
+    answer = owner.get("/customers/export/")
+    row = next(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"), newline="")))
+    for name in ("key", "given_name", "family_name"):
+        assert row[name] == f"'{formula}"
+
+
+def test_amounts_are_exported_in_whole_units_of_the_currency(owner: Client) -> None:
+    score = cast.scored(2)[1]
+    row = list(csv.DictReader(io.StringIO(owner.get("/customers/export/").getvalue().decode("utf-8-sig"))))
+    amounts = {each["key"]: each["amount_EUR"] for each in row}
+    assert amounts[score.customer.key] == "10.00"
+
+
+def test_columns_are_chosen_and_remembered(owner: Client, scores: list[Score]) -> None:
+    answer = owner.post("/customers/columns/", {"column": ["branch", "chance", "no such"], "back": "abc=A&after=x"})
+    assert answer["Location"] == "/customers/?abc=A"
+    page = text(owner.get("/customers/"))
+    heads = re.findall(r'<th scope="col"[^>]*>(?:<a[^>]*>)?([^<]+)', page)
+    assert [head.strip() for head in heads] == ["Customer", "Branch", "Chance of buying"]
+    owner.post("/customers/columns/", {})
+    assert "At stake a year" in text(owner.get("/customers/"))
+
+
+AWKWARD = [
+    "/customers/?q=%00",
+    "/customers/?q=a%00b",
+    "/customers/?branch=%00",
+    "/customers/?abc=%00&stage=nobody&sort=%00",
+    "/customers/?q=%F0%9F%98%80",
+    "/customers/?q=" + "x" * 2_000,
+    "/customers/?after=x",
+    "/customers/?after=%00",
+    "/customers/?sort=name&after=a~b",
+    "/customers/?sort=last&after=2020-13-01~1",
+    "/customers/?after=99999999999999999999999~1",
+    "/customers/?first_from=2020-99-01&last_to=nonsense&left_from=%00",
+    "/customers/?first_from=2020-01-01",
+    "/customers/?first_from=0001-01-01&first_to=9999-12-31",
+    "/customers/99999999999999999999999/",
+    "/customers/0/",
+    "/customers/1/?before=x",
+    "/customers/1/?before=2020-01-01~1~1",
+    "/customers/1/?before=2020-01-01T00:00:00~0~5",
+    "/customers/1/?before=0001-01-01T00:00:00%2B14:00~1~1",
+    "/customers/1/?before=2020-01-01T00:00:00%2B00:00~1~99999999999999999999999",
+    "/imports/00000000-0000-0000-0000-000000000000/",
+    "/imports/nonsense/",
+]
+
+
+@pytest.mark.parametrize("address", AWKWARD)
+def test_an_address_that_makes_no_sense_breaks_nothing(address: str, owner: Client) -> None:
+    first = cast.scored(3)[0].pk
+    answer = owner.get(address.replace("/customers/1/", f"/customers/{first}/"))
+    assert answer.status_code in (200, 404)
+    assert "<main" in text(answer)
+
+
+def test_the_list_asks_the_database_as_often_for_many_as_for_few(owner: Client) -> None:
+    counts = {}
+    for number in (10, 60):
+        Score.objects.all().delete()
+        Customer.objects.all().delete()
+        cast.scored(number)
+        for path in (
+            "/customers/",
+            "/customers/?sort=name",
+            "/customers/?q=ana",
+            "/measures/",
+            "/imports/",
+            "/settings/",
+        ):
+            with CaptureQueriesContext(
+                connection,
+            ) as asked:
+                assert owner.get(path).status_code == 200
+            counts.setdefault(path, []).append(len(asked))
+    for path, (few, many) in counts.items():
+        assert many <= few + 1, path
+        assert many <= 26, path
+
+
+# -- one customer ------------------------------------------------------------------------------------------------------
+
+
+def _history(who: Customer, number: int) -> set[str]:
+    """So many purchases and as many events, many at the same moment."""
+    for n in range(number):
+        at = cast.AT + timedelta(hours=n // 4)
+        Purchase.objects.create(
+            source="till", key=f"T-{n}", customer=who, at=at, day=20574, amount=100 + n, currency="EUR", recorded_at=at
+        )
+        Event.objects.create(kind=f"e.{n}", customer=who, occurred_at=at, recorded_at=at, source="desk", key=f"{n}")
+    return {f"T-{n}" for n in range(number)} | {f"e.{n}" for n in range(number)}
+
+
+def test_every_moment_of_a_customer_is_shown_once(owner: Client) -> None:
+    who = cast.scored(1)[0].customer
+    wanted = _history(who, 47)
+    seen, address = [], f"/customers/{who.pk}/"
+    while address:
+        page = text(owner.get(address, headers={"HX-Request": "true"}))
+        seen += re.findall(r">\s*(T-\d+)</span>|<div>\s*(e\.\d+)", page)
+        further = re.search(r'hx-get="([^"]+)"', page)
+        address = f"/customers/{who.pk}/{further[1].replace('&amp;', '&')}" if further else ""
+    shown = [one or other for one, other in seen]
+    assert len(shown) == len(wanted)
+    assert set(shown) == wanted
+
+
+def test_a_long_history_is_read_by_few_questions(owner: Client) -> None:
+    who = cast.scored(1)[0].customer
+    _history(who, 40)
+    with CaptureQueriesContext(connection) as asked:
+        owner.get(f"/customers/{who.pk}/")
+    assert len(asked) <= 22
+
+
+@pytest.mark.parametrize(
+    ("flaw", "offered"), [({}, True), ({"opted_out_at": cast.AT}, False), ({"bounced_at": cast.AT}, False)]
+)
+def test_only_addresses_that_may_be_used_are_offered(flaw: dict[str, Any], offered: bool, owner: Client) -> None:
+    who = cast.scored(1)[0].customer
+    ContactPoint.objects.create(customer=who, kind="phone", value="+34600000000", **flaw)
+    ContactPoint.objects.create(customer=who, kind="email", value="ana@example.org", **flaw)
+    page = text(owner.get(f"/customers/{who.pk}/"))
+    assert ('class="button primary" href="tel:+34600000000"' in page) is offered
+    assert ('class="button" href="mailto:ana@example.org"' in page) is offered
+
+
+def test_names_are_written_not_run(owner: Client) -> None:
+    who = cast.scored(1)[0].customer
+    Customer.objects.filter(pk=who.pk).update(given_name="<script>alert(1)</script>", city='"><img src=x>')
+    for path in ("/customers/", f"/customers/{who.pk}/", "/customers/?q=<script>alert(1)</script>"):
+        page = text(owner.get(path))
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+
+
+# -- handing over files ------------------------------------------------------------------------------------------------
+
+FILES = {
+    "empty.csv": b"",
+    "nothing.csv": b"\x00" * 50,
+    "broken.xlsx": b"PK\x03\x04garbage",
+    "broken.parquet": b"PAR1xxxx",
+    "only-headers.csv": b"customer,date,amount\n",
+    "good.csv": b"customer,date,amount\na,2020-01-01,5\nb,2020-01-02,7\n",
+    "n\x00l.csv": b"customer,date,amount\na,2020-01-01,5\n",
+    "x" * 300 + ".csv": b"customer,date,amount\na,2020-01-01,5\n",
+    "../../etc/passwd": b"customer,date,amount\na,2020-01-01,5\n",
+    "<b>bold</b>.csv": b"customer,date,amount\na,2020-01-01,5\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_whatever_is_handed_over_there_is_a_page_that_says_what_it_is(name: str, owner: Client) -> None:
+    answer = owner.post("/imports/", {"file": SimpleUploadedFile(name, FILES[name]), "kind": ""})
+    assert answer.status_code in (200, 302)
+    if answer.status_code == 302:
+        answer = owner.get(answer["Location"])
+        assert answer.status_code == 200
+    assert re.search('class="errorlist|class="notice bad|id="preview"', text(answer))
+    assert "<b>bold" not in text(answer)
+
+
+@pytest.mark.parametrize("act", ["look", "confirm", "again", "discard"])
+@pytest.mark.parametrize("status", Import.Status.values)
+def test_no_button_pressed_late_breaks_anything(act: str, status: str, owner: Client) -> None:
+    """The page was open in two windows, and what it offered is past."""
+    made = Import.objects.create(pk=FILE, kind="purchases", file_name="v.csv", created_at=cast.AT, status=status)
+    Import.objects.filter(pk=made.pk, status=Import.Status.DONE).update(batches_done=1)
+    assert owner.get(f"/imports/{FILE}/").status_code == 200
+    assert owner.post(f"/imports/{FILE}/{act}/").status_code in (200, 302)
+    found = Import.objects.filter(pk=FILE).first()
+    if status in (Import.Status.DONE, Import.Status.WRITING, Import.Status.CHECKING):
+        assert found is not None
+        assert found.status == status
+    assert owner.get("/imports/").status_code == 200
+
+
+# -- languages ---------------------------------------------------------------------------------------------------------
+
+
+def _lang(answer: Any) -> str:
+    found = re.search(r'<html lang="(\w+)"', text(answer))
+    return found[1] if found else ""
+
+
+def test_the_language_is_the_persons_then_the_windows_then_the_shops_then_the_browsers() -> None:
+    browser = {"Accept-Language": "pt-BR,pt;q=0.9"}
+    stranger = Client()
+    assert _lang(stranger.get("/accounts/login/")) == "en"
+    assert _lang(stranger.get("/accounts/login/", headers=browser)) == "pt"
+    assert _lang(stranger.get("/accounts/login/", headers={"Accept-Language": "de"})) == "en"
+    actions.set_business(name="Ana", currency="EUR", time_zone="Europe/Madrid", language="es", country="ES")
+    client = somebody("owner")
+    assert _lang(client.get("/settings/", headers=browser)) == "es"
+    client.cookies["querencia_language"] = "en"
+    assert _lang(client.get("/settings/", headers=browser)) == "en"
+    client.post("/language/", {"language": "pt"})
+    client.cookies["querencia_language"] = "en"
+    assert _lang(client.get("/settings/")) == "pt"
+    assert client.get("/settings/")["Content-Language"] == "pt"
+
+
+@pytest.mark.parametrize("away", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"])
+def test_choosing_a_language_leads_nowhere_else(away: str, owner: Client) -> None:
+    assert owner.post("/language/", {"language": "es", "next": away})["Location"] == "/"
+    owner.post("/language/", {"language": "klingon"})
+    assert _lang(owner.get("/settings/")) == "es"
+
+
+def test_after_a_refused_form_the_language_can_still_be_changed(owner: Client) -> None:
+    assert owner.post("/settings/staff/", {"name": ""}).status_code == 200
+    referer = {"referer": "http://testserver/settings/staff/"}
+    answer = owner.post("/language/", {"language": "es"}, headers=referer, follow=True)
+    assert (answer.status_code, _lang(answer)) == (200, "es")
+
+
+@pytest.mark.parametrize(("language", "gone"), [("en", "There is no such page"), ("es", "página"), ("pt", "página")])
+def test_errors_speak_the_language_too(language: str, gone: str, owner: Client) -> None:
+    owner.cookies["querencia_language"] = language
+    answer = owner.get("/no/such/page/")
+    assert answer.status_code == 404
+    assert _lang(answer) == language
+    assert gone in text(answer)
+    refused = somebody("agent")
+    refused.cookies["querencia_language"] = language
+    answer = refused.get("/settings/")
+    assert (answer.status_code, _lang(answer)) == (403, language)
+
+
+def test_a_part_of_a_page_is_not_taken_for_the_page(owner: Client, scores: list[Score]) -> None:
+    whole, part = owner.get("/customers/"), owner.get("/customers/", headers={"HX-Request": "true"})
+    assert "<html" in text(whole)
+    assert "<html" not in text(part)
+    assert _listed(text(whole)) == _listed(text(part))
+    for answer in (whole, part):
+        assert "HX-Request" in answer["Vary"]
