@@ -107,7 +107,7 @@ def customer(request: Request, pk: int) -> HttpResponse:
         raise Http404
     try:
         moments, before = profile.timeline(found, before=request.GET.get("before", ""))
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for moments beyond the calendar
         raise Http404 from None
     if request.htmx:
         context = {"customer": found, "moments": moments, "before": before}

@@ -96,7 +96,9 @@ def confirm(request: Request, pk: UUID) -> HttpResponse:
 @require_POST
 @needs("import")
 def again(request: Request, pk: UUID) -> HttpResponse:
-    flow.again(_found(pk), at=now())
+    found = _found(pk)
+    if found.status == Import.Status.FAILED:
+        flow.again(found, at=now())
     return redirect("import", pk=pk)
 
 

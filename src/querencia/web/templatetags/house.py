@@ -23,6 +23,12 @@ def language() -> str:
     return (get_language() or "en").split("-")[0]
 
 
+@register.simple_tag
+def spoken() -> str:
+    """The language of the page, by the code that the house knows it by."""
+    return language()
+
+
 def locale() -> Locale:
     return Locale.parse(LOCALES.get(language(), "en_US"))
 
