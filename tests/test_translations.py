@@ -376,6 +376,8 @@ def test_no_page_of_the_house_says_anything_in_english_only(client: Client, owne
     places = {
         "overview": reverse("overview"),
         "how": reverse("how"),
+        "economics": reverse("economics") + "?points=5&acquiring=30&cost=2&margin=40",
+        "nonsense": reverse("economics") + "?points=500",
         "customers": reverse("customers"),
         "arrived": reverse("customers") + "?first_from=2023-01-01&first_to=2026-01-01",
         "gone": reverse("customers") + "?left_from=2023-01-01&left_to=2026-03-01&stake=1",
@@ -407,7 +409,7 @@ def test_no_page_before_the_first_run_says_anything_in_english_only(client: Clie
     staff = business.add_staff(email="ana@example.com", password="un-hilo-de-lana", name="Ana Ibáñez", role="owner")
     assert left_in_english(seen(client, {"log in": reverse("account_login")})) == []
     client.force_login(staff, backend="allauth.account.auth_backends.AuthenticationBackend")
-    empty = {name: reverse(name) for name in ("overview", "customers", "imports", "measures", "how")}
+    empty = {name: reverse(name) for name in ("overview", "economics", "customers", "imports", "measures", "how")}
     assert left_in_english(seen(client, empty, staff)) == []
     shop.sell(shop.trade(3))
     assert left_in_english(seen(client, {"customers": reverse("customers")}, staff)) == []
