@@ -226,10 +226,10 @@ def guessed_kind(kind: str | None, known: list[mapping.Known]) -> tuple[str, dic
     if all(name in purchases for name in vocabulary.required(vocabulary.PURCHASES)):
         return vocabulary.PURCHASES, purchases
     people = mapping.guess(vocabulary.CUSTOMERS, known)
-    tells_who = any(
-        name in people for name in ("given_name", "family_name", "name", "email", "phone", "birthday", "city")
-    )
-    if "key" in people and tells_who and not ("at" in purchases and "customer_key" in purchases):
+    tells_who = any(name in people for name in ("given_name", "family_name", "email", "phone", "birthday"))
+    may_tell_who = "name" in people or "city" in people
+    tells_when = "at" in purchases and "customer_key" in purchases
+    if "key" in people and (tells_who or (may_tell_who and not tells_when)):
         return vocabulary.CUSTOMERS, people
     return vocabulary.PURCHASES, purchases
 

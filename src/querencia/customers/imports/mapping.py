@@ -82,6 +82,8 @@ def _score(field: vocabulary.Field, column: Known) -> float:
         return 0
     if header in field.headers:
         return 1000 - field.headers.index(header)
+    if field in vocabulary.OF_PURCHASES and header in vocabulary.PERSONAL:
+        return 0
     words = f" {header} "
     inside = [place for place, said in enumerate(field.headers) if len(said) > 3 and f" {said} " in words]
     if field.name == "amount" and not all(word in vocabulary.OF_MONEY for word in header.split()):

@@ -2,6 +2,8 @@
 """A batch of staged people into the database. A customer is no fact: what the file says replaces what was known, what
 it leaves blank stays. Consents are facts: a refusal is kept against any file that says otherwise."""
 
+from typing import Any
+
 import polars as pl
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -36,7 +38,7 @@ def write(people: pl.DataFrame, _lines: pl.DataFrame | None, stamp: Stamp) -> Wr
     }
     changed = _update(newest)
     warnings = []
-    for reached in (_identify(known, newest), _reach(known), _agree(known, stamp)):
+    for reached in (_identify(known, stamp), _reach(known), _agree(known, stamp)):
         changed |= reached[0]
         warnings.append(reached[1])
     _index(fresh | changed)
@@ -91,7 +93,7 @@ def _update(newest: int) -> set[str]:
     }
 
 
-def _identify(known: pl.DataFrame, newest: int) -> tuple[set[str], pl.DataFrame]:
+def _identify(known: pl.DataFrame, stamp: Stamp) -> tuple[set[str], pl.DataFrame]:
     """Point keys, e-mail addresses and phones at their customers; what points at somebody else already stays theirs."""
     kinds = [
         known.select("key", "row", kind=pl.lit("customer_key"), value=pl.col("key")),
@@ -110,7 +112,7 @@ def _identify(known: pl.DataFrame, newest: int) -> tuple[set[str], pl.DataFrame]
         f"SELECT c.key FROM {held} WHERE i.id > {before} AND i.customer_id = c.id AND s.kind <> 'customer_key'"
     )
     taken = bulk.rows(f"SELECT s.row, s.kind, s.value FROM {held} WHERE i.customer_id <> c.id ORDER BY s.row")
-    return {str(row[0]) for row in added}, _warned("identifier_taken", taken)
+    return {str(row[0]) for row in added}, _warned("identifier_taken", taken, stamp)
 
 
 def _reach(known: pl.DataFrame) -> tuple[set[str], pl.DataFrame]:
@@ -142,7 +144,7 @@ def _agree(known: pl.DataFrame, stamp: Stamp) -> tuple[set[str], pl.DataFrame]:
         f"WHERE s.status = 'granted' AND {LATEST} IN ('denied', 'withdrawn') ORDER BY s.row"
     )
     before = bulk.number(f"SELECT coalesce(max(id), 0) FROM {CONSENT}")
-    evidence = _("%(file)s, row ") % {"file": stamp.evidence}
+    evidence = _("%(file)s, row ") % {"file": stamp.file_name}
     given = {
         "customer": "c.id",
         "channel": "s.channel",
@@ -150,17 +152,18 @@ def _agree(known: pl.DataFrame, stamp: Stamp) -> tuple[set[str], pl.DataFrame]:
         "status": "s.status",
         "basis": bulk.text(Consent.Basis.CONSENT),
         "evidence": f"{bulk.text(evidence)} || s.row",
-        "source": bulk.text(stamp.source),
+        # Two files may arrive within a second, and a refusal in the second one counts.
+        "source": bulk.text(f"{stamp.source} {stamp.reference}"),
         "at": bulk.moment(str(stamp.recorded_at)),
     }
     wanted = f"{LATEST} IS NULL OR (s.status = 'denied' AND {LATEST} = 'granted')"
     bulk.insert(Consent, given, f"{joined} WHERE {wanted}")
     added = bulk.rows(f"SELECT c.key FROM {joined} JOIN {CONSENT} n ON n.customer_id = c.id WHERE n.id > {before}")
-    return {str(row[0]) for row in added}, _warned("consent_kept", kept)
+    return {str(row[0]) for row in added}, _warned("consent_kept", kept, stamp)
 
 
-def _warned(code: str, found: list[tuple[object, ...]]) -> pl.DataFrame:
-    rows = [(row, column, value, code, None, True) for row, column, value in found]
+def _warned(code: str, found: list[tuple[Any, ...]], stamp: Stamp) -> pl.DataFrame:
+    rows = [(row, stamp.columns.get(field, field), value, code, None, True) for row, field, value in found]
     return pl.DataFrame(rows, schema=reasons.REJECTS, orient="row") if rows else reasons.nothing()
 
 

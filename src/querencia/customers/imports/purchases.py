@@ -34,9 +34,9 @@ class Stamp:
     source: str
     currency: str
     recorded_at: int  # seconds since 1970
-    key_column: str
-    evidence: str = ""
-    zone: str = "UTC"
+    columns: dict[str, str]  # field -> the column, or the formula, that tells it
+    file_name: str
+    reference: str  # that no other import has
 
 
 def write(purchases: pl.DataFrame, lines: pl.DataFrame | None, stamp: Stamp) -> Written:
@@ -151,5 +151,5 @@ def _stored_otherwise(stamp: Stamp) -> tuple[pl.DataFrame, int]:
         f"JOIN {CUSTOMER} c ON c.id = p.customer_id "
         f"WHERE c.key <> s.customer_key OR p.amount <> s.amount OR p.at <> {bulk.moment('s.at')} ORDER BY s.row"
     )
-    rejects = [(row, stamp.key_column, key, code, None, False) for row, _rows, key, code in found]
+    rejects = [(row, stamp.columns.get("key", ""), key, code, None, False) for row, _rows, key, code in found]
     return pl.DataFrame(rejects, schema=reasons.REJECTS, orient="row"), sum(int(each[1]) for each in found)

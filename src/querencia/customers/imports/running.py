@@ -170,13 +170,13 @@ def _write(imported: Import, folder: Folder, terms: Terms, staged: Staged, progr
 
 
 def _stamp(imported: Import, terms: Terms) -> Stamp:
-    key = terms.resolved.get("key", "")
     return Stamp(
         source=imported.source,
         currency=terms.business.currency,
         recorded_at=int((imported.started_at or imported.created_at).timestamp()),
-        key_column=key if isinstance(key, str) else key.text,
-        evidence=imported.file_name,
+        columns={name: given if isinstance(given, str) else given.text for name, given in terms.resolved.items()},
+        file_name=imported.file_name,
+        reference=imported.pk.hex[:8],
     )
 
 

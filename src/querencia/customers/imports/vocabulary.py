@@ -185,6 +185,13 @@ UNIT_PRICE = _said("""
         unit price, unitprice, price, price each, item price, precio, precio unitario, precio unidad, pvp, preco,
         preco unitario, valor unitario
     """)
+# What only a person has: a purchase's date is not the date of birth, however much of it the header holds.
+PERSONAL = frozenset(
+    header
+    for field in OF_CUSTOMERS
+    if field.name not in ("key", "name", "branch", "country")
+    for header in field.headers
+)
 DATES = ("at", "birthday", "created_at")
 # Parts of a date in columns of their own: ``Enrollment Year`` is one, as ``enrollment date`` is a header of the field.
 DATE_PARTS = (("year", "ano", "anio"), ("month", "mes"), ("day", "dia"))
