@@ -39,7 +39,11 @@ def _menu(request: HttpRequest, rights: frozenset[str]) -> list[Group]:
     groups = [
         (
             _("See"),
-            [("see_figures", _("Overview"), "overview"), ("see_customers", _("Customers"), "customers")],
+            [
+                ("see_figures", _("Overview"), "overview"),
+                ("see_customers", _("Customers"), "customers"),
+                ("see_figures", _("Economics"), "economics"),
+            ],
         ),
         (
             _("Data"),

@@ -13,7 +13,7 @@
 
 from querencia.insight.economics.claims import Claim, check, claims, headline, second_window
 from querencia.insight.economics.kept import Kept, keep
-from querencia.insight.economics.scenario import Inputs, Scenario, at_points, scenario
+from querencia.insight.economics.scenario import Inputs, Scenario, at_points, rates, scenario
 from querencia.insight.economics.shares import referred
 from querencia.insight.economics.worth import annuity, break_even, elasticity, lifetime_value, multiple, per_period
 
@@ -33,6 +33,7 @@ __all__ = [
     "lifetime_value",
     "multiple",
     "per_period",
+    "rates",
     "referred",
     "scenario",
     "second_window",

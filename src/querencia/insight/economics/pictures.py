@@ -19,8 +19,8 @@ def gain(rows: Sequence[dict[str, Any]], *, marked: float, currency: str) -> Any
         {"x": row["points"] * 100, **{name: row[name] / units for name in ("gain", "low", "high")}} for row in rows
     ]
     point = [row for row in table if abs(row["x"] - marked * 100) < 1e-9]
-    x = alt.X("x:Q", title=_("points of retention more"), axis=alt.Axis(tickCount=6, format="~g"))
-    y = alt.Y("gain:Q", title=currency, axis=alt.Axis(tickCount=5, grid=True, format="~s"))
+    x = alt.X("x:Q", title=_("points of retention more"), axis=alt.Axis(tickCount=6, format=".1~f"))
+    y = alt.Y("gain:Q", title=currency, axis=alt.Axis(tickCount=5, grid=True, format=",.2~f"))
     data = _data(table)
     band = alt.Chart(data).mark_area(color=SOFT).encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
     line = alt.Chart(data).mark_line(color=ACCENT, strokeWidth=2).encode(x=x, y=y)
@@ -35,7 +35,7 @@ def gain(rows: Sequence[dict[str, Any]], *, marked: float, currency: str) -> Any
             **{name: wording.money(point[0][name] * units, currency) for name in ("gain", "low", "high")},
         }
         said += " " + _("At %(points)s points: %(gain)s (between %(low)s and %(high)s).") % facts
-    return alt.layer(band, zero, line, reach, dot).properties(width=560, height=230, description=said)
+    return alt.layer(band, zero, line, reach, dot).properties(width=480, height=220, description=said)
 
 
 def renewals(kept: Kept, fitted: Sequence[float] = ()) -> Any:

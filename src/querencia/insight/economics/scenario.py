@@ -104,6 +104,14 @@ def at_points(kept: Kept, inputs: Inputs, points: Sequence[float], *, seed: int 
     ]
 
 
+def rates(kept: Kept) -> list[float]:
+    """The chance of renewal 1, 2, … that the reckoning goes by, as far as renewals were seen; empty where none were."""
+    if not _is_known(kept):
+        return []
+    found = _rates(kept, np.random.default_rng(0))[0]
+    return [float(found[min(renewal, len(found) - 1)]) for renewal in range(len(kept.could))]
+
+
 def _is_known(kept: Kept) -> bool:
     spend = kept.spend_mean
     return bool(kept.window_days and kept.renewal and spend and spend[0] > 0 and kept.base)

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from querencia.web.cockpit import customers, house, imports, measures, overview, settings, welcome
+from querencia.web.cockpit import customers, economics, house, imports, measures, overview, settings, welcome
 
 urlpatterns = [
     path("", house.home, name="home"),
     path("overview/", overview.overview, name="overview"),
     path("how/", overview.how, name="how"),
+    path("economics/", economics.economics_page, name="economics"),
     path("customers/", customers.customers, name="customers"),
     path("customers/export/", customers.export, name="customers_export"),
     path("customers/columns/", customers.columns, name="customers_columns"),
