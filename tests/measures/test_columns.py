@@ -210,3 +210,22 @@ def test_a_copy_killed_at_any_moment_can_be_read_and_goes_on(tmp_path: Path) -> 
         assert rows == in_database()[: len(rows)]
     copy, _ = columns.refresh(tmp_path)
     assert held(copy) == in_database()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's locks belong to processes")
+def test_reading_columns_takes_no_lock_away_from_what_is_written_beside_it(
+    refreshed: Callable[..., columns.Refreshed],
+) -> None:
+    """Two copies of SQLite in one process let go of each other's locks: the next process to close the database would
+    take itself for the last one, and throw away the log that this one goes on writing to."""
+    shop.sell(shop.every(7, key="ana", start=DAY, times=5))
+    refreshed()
+    script = (
+        "import sqlite3, sys\n"
+        "opened = sqlite3.connect(sys.argv[1])\n"
+        "print(opened.execute('SELECT count(*) FROM customers_purchase').fetchone()[0])\n"
+    )
+    elsewhere = [sys.executable, "-c", script, str(connection.settings_dict["NAME"])]
+    assert subprocess.check_output(elsewhere, text=True).strip() == "5"
+    shop.sell(shop.every(7, key="bruno", start=DAY, times=3))
+    assert subprocess.check_output(elsewhere, text=True).strip() == "8"

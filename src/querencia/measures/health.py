@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import duckdb
+import pyarrow as pa
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -36,7 +38,7 @@ class Look:
 
 def look(*, at: datetime) -> list[Look]:
     """All looks, in order. When the database cannot be read, what needs it is left out."""
-    found = [*database(), *disk(), *address()]
+    found = [*database(), *disk(), *address(), *post()]
     if any(one.level == "problem" for one in found if one.name in ("database", "migrations")):
         return found
     looks: list[Callable[[datetime], Iterator[Look]]] = [queue, runs, imports, amounts, scores, copy]
@@ -98,6 +100,17 @@ def address() -> Iterator[Look]:
             "in front and set QUERENCIA_URL to its https address."
         )
         yield Look("address", "warning", said, facts)
+
+
+def post() -> Iterator[Look]:
+    """Whether a lost password can be mailed; on one machine nobody needs it."""
+    if settings.REACHED_ONLY_LOCALLY:
+        return
+    mailer: dict[str, Any] = settings.MAILERS["default"]
+    if mailer["BACKEND"].endswith("smtp.EmailBackend"):
+        yield Look("mail", "well", f"Mail leaves through {mailer['OPTIONS']['host']}.")
+    else:
+        yield Look("mail", "warning", "No mail server is named (EMAIL_HOST): lost passwords cannot be mailed.")
 
 
 def queue(at: datetime) -> Iterator[Look]:
@@ -165,11 +178,20 @@ def scores(at: datetime) -> Iterator[Look]:
 
 def copy(at: datetime) -> Iterator[Look]:
     made = columns.Copy.open(settings.COLUMNS_FOLDER)
-    differing = columns.differences(made)
+    try:
+        differing = columns.differences(made)
+    except (OSError, pa.ArrowException, duckdb.Error) as fault:
+        first = (str(fault).strip().splitlines() or [type(fault).__name__])[0]
+        said = f"The columnar copy cannot be read ({first}). Run: querencia measure --anew"
+        yield Look("copy", "problem", said, {"rows": made.rows})
+        return
+    done = queries.latest_done()
     facts = {"rows": made.rows, "differing": differing}
     if differing:
         said = f"The columnar copy differs from the database in {len(differing)} parts. Run: querencia measure --anew"
         yield Look("copy", "problem", said, facts)
+    elif done and done.purchases and not made.rows:
+        yield Look("copy", "warning", "The columnar copy is gone. The next run makes it anew.", facts)
     else:
         yield Look("copy", "well", f"The columnar copy of {made.rows} purchases agrees with the database.", facts)
 

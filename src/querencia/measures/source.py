@@ -1,41 +1,45 @@
 """Reading the database as columns, over ADBC: rows arrive as Arrow batches without becoming Python objects."""
 
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
+import adbc_driver_postgresql.dbapi
 import pyarrow as pa
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from querencia.common.database import libpq_address
 
 BATCH_ROWS = 65_536
+READER = [sys.executable, "-P", "-m", "querencia.measures.reader"]
+
+type Batches = Generator[pa.RecordBatch]
 
 
 class Rows:
-    """One connection that only reads."""
+    """One connection that only reads; ``asked`` gives the batches of a query."""
 
-    def __init__(self, opened: Any, arguments: dict[str, str]) -> None:
-        self._opened = opened
-        self._arguments = arguments
+    def __init__(self, asked: Callable[[str], Batches]) -> None:
+        self._asked = asked
 
-    def batches(self, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def batches(self, query: str, schema: pa.Schema) -> Batches:
         """The result in batches of the schema, in constant memory. Names of columns must agree in order."""
-        with self._opened.cursor(adbc_stmt_kwargs=self._arguments) as cursor:
-            cursor.execute(query)
-            with cursor.fetch_record_batch() as reader:
-                for batch in reader:
-                    yield batch.cast(schema)
+        with closing(self._asked(query)) as found:
+            for batch in found:
+                yield batch.cast(schema)
 
     def table(self, query: str, schema: pa.Schema) -> pa.Table:
         return pa.Table.from_batches(list(self.batches(query, schema)), schema)
 
     def one(self, query: str) -> tuple[Any, ...]:
-        with self._opened.cursor() as cursor:
-            cursor.execute(query)
-            row = cursor.fetchone()
-            return tuple(row or ())
+        """The first row; nothing when there is none."""
+        with closing(self._asked(query)) as found:
+            rows = [row for batch in found for row in batch.to_pylist()]
+        return tuple(rows[0].values()) if rows else ()
 
     def count(self, query: str) -> int:
         return int(self.one(query)[0] or 0)
@@ -44,17 +48,48 @@ class Rows:
 @contextmanager
 def connect() -> Iterator[Rows]:
     """The database that Django uses, opened beside it. What an open transaction of Django's wrote is not seen."""
-    # The drivers load pandas where it is installed: only who reads waits for it.
     if connection.vendor == "sqlite":
-        import adbc_driver_sqlite.dbapi
-
-        opened = adbc_driver_sqlite.dbapi.connect(f"file:{quote(str(connection.settings_dict['NAME']))}?mode=ro")
-        arguments = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
+        with _reading_process() as asked:
+            yield Rows(asked)
     else:
-        import adbc_driver_postgresql.dbapi
-
         # Every query is a snapshot of its own: the copy asks for no more, and vacuum is not held up.
-        opened = adbc_driver_postgresql.dbapi.connect(libpq_address(), autocommit=True)
-        arguments = {}
-    with closing(opened):
-        yield Rows(opened, arguments)
+        with closing(adbc_driver_postgresql.dbapi.connect(libpq_address(), autocommit=True)) as opened:
+            yield Rows(lambda query: _of_postgresql(opened, query))
+
+
+def _of_postgresql(opened: Any, query: str) -> Batches:
+    with opened.cursor() as cursor:
+        cursor.execute(query)
+        with cursor.fetch_record_batch() as found:
+            yield from found
+
+
+@contextmanager
+def _reading_process() -> Iterator[Callable[[str], Batches]]:
+    """SQLite is read by a process of its own: ``measures.reader`` says why."""
+    uri = f"file:{quote(str(connection.settings_dict['NAME']))}?mode=ro"
+    # In a group of its own: Ctrl+C is this process's affair. Should it be killed, the other reads the end of its input.
+    process = subprocess.Popen([*READER, uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
+    try:
+        yield lambda query: _of_process(process, query)
+    finally:
+        process.kill()  # it only reads
+        process.communicate()
+
+
+def _of_process(process: "subprocess.Popen[bytes]", query: str) -> Batches:
+    assert process.stdin
+    assert process.stdout
+    try:
+        process.stdin.write(json.dumps({"query": query, "batch_rows": BATCH_ROWS}).encode() + b"\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        if answer.strip():
+            raise DatabaseError(json.loads(answer))
+        with pa.ipc.open_stream(process.stdout) as found:
+            yield from found
+    except GeneratorExit:
+        process.kill()  # what is left of the answer would be taken for the next one
+        raise
+    except (OSError, pa.ArrowInvalid) as fault:
+        raise DatabaseError(f"The process that read the database ended: {fault}") from fault
