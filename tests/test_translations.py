@@ -25,6 +25,7 @@ from querencia.business import actions as business
 from querencia.business.models import Staff
 from querencia.common import home
 from querencia.common.time import day_number
+from querencia.customers import imports
 from querencia.customers.models import (
     Consent,
     ContactPoint,
@@ -217,6 +218,7 @@ def test_figures_are_written_as_readers_write_them(code: str, number: str, perce
     on = day_number(date(2022, 1, 8))
     with language.spoken(code), translation.override(code):
         assert wording.number(1234.5, 1) == house.number(1234.5, 1) == number
+        assert imports.count(1234) == house.number(1234)
         assert wording.percent(0.382, 1) == house.percent(0.382, 1) == percent
         assert wording.money(123_456, "EUR") == house.money(123_456, "EUR") == money
         assert wording.day(on) == house.day(on) == day

@@ -26,6 +26,10 @@ def known_currencies() -> frozenset[str]:
     return frozenset(code for code in get_global("all_currencies") if len(code) == 3 and code.isalpha())
 
 
+# Where figures are written as readers of each language expect them.
+LOCALES = {"en": "en_US", "es": "es_ES", "pt": "pt_PT"}
+
+
 def is_currency(code: str) -> bool:
     return code.upper() in known_currencies()
 
@@ -79,7 +83,7 @@ def show(minor: float, currency: str, language: str, *, cents: bool | None = Non
     whole = abs(value) >= 1000 if cents is None else not cents
     if whole:
         value = value.to_integral_value(ROUND_HALF_EVEN, EXACT)
-    locale = Locale.parse({"es": "es_ES", "pt": "pt_PT"}.get(language, "en_US"))
+    locale = Locale.parse(LOCALES.get(language, "en_US"))
     pattern = locale.currency_formats["standard"].pattern
     if whole:
         pattern = re.sub(r"\.0+", "", pattern)

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
-from django.utils.formats import number_format
+from babel.numbers import format_decimal
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
-from django.utils.translation import ngettext
+
+from querencia.common.money import LOCALES
 
 EXAMPLE_LENGTH_MAX = 80
 # code -> (a few words for a list, the sentence for the rejects file)
@@ -104,7 +106,8 @@ def nothing() -> pl.DataFrame:
 
 def count(number: int) -> str:
     """A count as readers of the active language write it."""
-    return str(number_format(number, force_grouping=True))
+    language = (get_language() or "en").split("-")[0]
+    return str(format_decimal(number, format="#,##0", locale=LOCALES.get(language, "en_US")))
 
 
 def label(code: str) -> str:
