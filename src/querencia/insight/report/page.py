@@ -2,6 +2,7 @@
 
 import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,18 @@ def _environment(currency: str) -> Environment:
     made.filters |= {
         "number": wording.number,
         "percent": wording.percent,
-        "day": lambda text, style="medium": wording.day(_date(text), style),
-        "money": lambda text: _money(text, currency),
+        "day": _day,
+        "money": partial(_money, currency=currency),
     }
     return made
 
 
 def _date(text: str) -> datetime.date:
     return datetime.date.fromisoformat(text)
+
+
+def _day(text: str, style: str = "medium") -> str:
+    return wording.day(_date(text), style)
 
 
 def _money(text: str, currency: str) -> str:
