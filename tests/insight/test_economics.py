@@ -485,4 +485,4 @@ def test_pictures_carry_their_words(kept: Kept) -> None:
     drawn = plot.svg(pictures.gain(rows, marked=0.05, currency="EUR"))
     assert drawn.startswith("<svg")
     assert "At 5 points: €" in drawn
-    assert "<path" in plot.svg(pictures.renewals(kept, [0.8, 0.8]))
+    assert "<path" in plot.svg(pictures.renewals(kept.could, kept.renewed, economics.rates(kept)))

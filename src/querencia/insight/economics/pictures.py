@@ -6,7 +6,6 @@ from typing import Any
 import altair as alt
 
 from querencia.insight import wording
-from querencia.insight.economics.kept import Kept
 from querencia.insight.intervals import wilson
 from querencia.insight.language import gettext as _
 from querencia.insight.plot import ACCENT, LINE, MUTED, SOFT, _data
@@ -38,12 +37,12 @@ def gain(rows: Sequence[dict[str, Any]], *, marked: float, currency: str) -> Any
     return alt.layer(band, zero, line, reach, dot).properties(width=480, height=220, description=said)
 
 
-def renewals(kept: Kept, fitted: Sequence[float] = ()) -> Any:
+def renewals(could: Sequence[int], renewed: Sequence[int], fitted: Sequence[float] = ()) -> Any:
     """Of those who could renew, the share who did, with Wilson's interval; ``fitted``: the curve through the shares."""
     table = [
-        {"x": n, "share": renewed / could, **dict(zip(("low", "high"), wilson(renewed, could), strict=True))}
-        for n, (could, renewed) in enumerate(zip(kept.could, kept.renewed, strict=True), 1)
-        if could
+        {"x": n, "share": did / all_of_them, **dict(zip(("low", "high"), wilson(did, all_of_them), strict=True))}
+        for n, (all_of_them, did) in enumerate(zip(could, renewed, strict=True), 1)
+        if all_of_them
     ]
     drawn = [{"x": n, "share": share} for n, share in enumerate(fitted[: len(table)], 1)]
     ticks = [row["x"] for row in table]

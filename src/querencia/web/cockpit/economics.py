@@ -5,6 +5,7 @@ The sums of all purchases are kept by each run; here some thousandths of a secon
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -24,7 +25,7 @@ from querencia.insight.intervals import wilson
 from querencia.measures import queries
 from querencia.web.access import Request, needs
 from querencia.web.cockpit import parts
-from querencia.web.templatetags.house import number, percent
+from querencia.web.templatetags.house import language, number, percent
 
 # Where the purchases tell no margin: a start to move away from, said to be assumed.
 MARGIN_ASSUMED = 30
@@ -114,7 +115,8 @@ def _answer(kept: Kept, inputs: Inputs, known: Business, referral: list[str]) ->
     drawn = {}
     if found is not None:
         drawn["gain"] = plot.svg(pictures.gain(rows, marked=inputs.points, currency=known.currency))
-        drawn["renewals"] = plot.svg(pictures.renewals(kept, economics.rates(kept)))
+        seen = (tuple(kept.could), tuple(kept.renewed), tuple(economics.rates(kept)))
+        drawn["renewals"] = _drawn_renewals(*seen, language())
     return Answer(
         found=found,
         headline=economics.headline(found, currency=known.currency) if found else "",
@@ -124,6 +126,12 @@ def _answer(kept: Kept, inputs: Inputs, known: Business, referral: list[str]) ->
         renewals=_renewals(kept),
         pictures=drawn,
     )
+
+
+@lru_cache(maxsize=32)
+def _drawn_renewals(could: tuple[int, ...], renewed: tuple[int, ...], rates: tuple[float, ...], code: str) -> str:
+    """The same whatever is moved: drawn once in each language (``code``, the one now spoken)."""
+    return plot.svg(pictures.renewals(could, renewed, rates))
 
 
 def _steps(points: float) -> list[float]:
