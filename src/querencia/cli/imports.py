@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from querencia.customers.models import Import
 
 DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+SOURCE_LENGTH_MAX = 40
 STDIN, STDIN_NAME = "-", "standard input"
 # What may be written for what: one word for the customer, whatever the file and whatever the command.
 SAME = {"customer_id": {"purchases": "customer_key", "customers": "key"}}
@@ -94,6 +95,8 @@ def command(
         "currency": currency.upper() if currency else None,
     }
     kind = _one_of("--kind", kind, ("purchases", "customers"))
+    if not 0 < len(source) <= SOURCE_LENGTH_MAX:
+        raise Refused(f"--source is a word of at most {SOURCE_LENGTH_MAX} letters.")
     facts, spoken = _business(currency)
     with translation.override(_one_of("--language", language, ("en", "es", "pt")) or spoken):
         mapping, told = _mapping(columns or []), {k: v for k, v in given.items() if v is not None}
@@ -169,10 +172,8 @@ def _look(
     at = now()
     seen = imports.inspect(path, file_name=name, business=facts, at=at, kind=kind, file_format=given)
     if mapping and seen.columns:
-        if kind is None and not _named(mapping, seen.kind).keys() <= {
-            known.name for known in imports.fields(seen.kind)
-        }:
-            other = imports.CUSTOMERS if seen.kind == imports.PURCHASES else imports.PURCHASES
+        other = imports.CUSTOMERS if seen.kind == imports.PURCHASES else imports.PURCHASES
+        if kind is None and not _all_known(mapping, seen.kind) and _all_known(mapping, other):
             seen = imports.inspect(path, file_name=name, business=facts, at=at, kind=other, file_format=given)
         told = {**seen.mapping, **_named(mapping, seen.kind)}
         seen = imports.inspect(
@@ -185,6 +186,12 @@ def _look(
 
 def _named(mapping: dict[str, str], kind: str) -> dict[str, str]:
     return {SAME.get(field, {}).get(kind, field): column for field, column in mapping.items()}
+
+
+def _all_known(mapping: dict[str, str], kind: str) -> bool:
+    from querencia.customers import imports
+
+    return _named(mapping, kind).keys() <= {known.name for known in imports.fields(kind)}
 
 
 def _with_hint(problem: str, hint: str) -> str:
