@@ -145,6 +145,17 @@ def test_windows_by_hand() -> None:
     assert kept.curve == []
 
 
+def test_windows_are_as_long_as_half_of_the_customers_have_had_two() -> None:
+    early = [(f"early {n}", day, 10) for n in range(20) for day in (TODAY - 740, TODAY - 10)]
+    late = [(f"late {n}", TODAY - 190, 10) for n in range(40)]
+    assert economics.keep(log(*early), as_of=TODAY).window_days == 365
+    assert economics.keep(log(*early, *late), as_of=TODAY).window_days == 91
+    # Nobody but one has had two windows of any length: what there is.
+    fresh = [(f"fresh {n}", TODAY - 3, 10) for n in range(40)]
+    assert economics.keep(log(*fresh, ("old", TODAY - 60, 10)), as_of=TODAY).window_days == 28
+    assert economics.keep(log(*fresh), as_of=TODAY).window_days is None
+
+
 def test_kept_sums_survive_json() -> None:
     kept = economics.keep(many_windows(), as_of=TODAY, window_days=91)
     assert kept.curve

@@ -112,8 +112,9 @@ def keep(purchases: Any, *, as_of: Day, window_days: int | None = None, days: An
     """The sums, of a table of purchases or of days. ``margin`` and ``channel`` are used where the table has them.
 
     Without ``window_days``, windows are the longest of a year, half a year, a quarter, four weeks and a week of which
-    the log covers two, as in :func:`defection.retention`. ``days``: :func:`tables.days` of the same purchases, where
-    they are at hand.
+    half of the customers have had two: renewals are then those of many, not of the few who were there at the beginning.
+    Where no window is so short, the longest of which the log covers two. ``days``: :func:`tables.days` of the same
+    purchases, where they are at hand.
     """
     if window_days is not None and window_days < 1:
         raise InputError(f"A window has at least one day, not {window_days}.", example=window_days)
@@ -126,8 +127,7 @@ def keep(purchases: Any, *, as_of: Day, window_days: int | None = None, days: An
     customers = whole(found["customers"])
     if not customers:
         return Kept(today, window_days, 0)
-    span = today - whole(found["first"]) + 1
-    window = window_days or next((length for length in WINDOWS if span >= 2 * length), None)
+    window = window_days or _window(firsts, today=today, customers=customers)
     oldest, of = long_standing(frame, days, firsts, first_day=whole(found["first"]), today=today)
     shares: dict[str, Any] = {
         "long_standing": oldest,
@@ -144,6 +144,17 @@ def keep(purchases: Any, *, as_of: Day, window_days: int | None = None, days: An
     newest = whole(rows(new.select(nw.len().alias("customers")))[0]["customers"])
     shares |= _renewals(people, newest) | _spending(people) | _by_window(runs)
     return Kept(today, window, customers, **shares)
+
+
+def _window(firsts: Frame, *, today: int, customers: int) -> int | None:
+    """The length of windows that suits a log; None where it covers two of none."""
+    had_two = {
+        f"w{length}": nw.when(nw.col("first") <= today + 1 - 2 * length).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
+        for length in WINDOWS
+    }
+    counted = {int(name[1:]): whole(count) for name, count in rows(firsts.select(**had_two))[0].items()}
+    covered = [length for length in WINDOWS if counted[length]]
+    return next((length for length in covered if 2 * counted[length] >= customers), covered[0] if covered else None)
 
 
 def _runs(days: Frame, firsts: Frame, *, today: int, window: int) -> Frame:
