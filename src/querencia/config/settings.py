@@ -3,13 +3,12 @@
 import ipaddress
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import dj_database_url
 from django.templatetags.static import static
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
+from querencia.common import environment
 from querencia.common import home as installation
 
 SOURCE = Path(__file__).resolve().parent.parent
@@ -27,9 +26,9 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-PUBLIC_URL = os.environ.get("QUERENCIA_URL", "http://127.0.0.1:8000").rstrip("/")
-_address = urlsplit(PUBLIC_URL)
-ALLOWED_HOSTS = list({_address.hostname or "127.0.0.1", "127.0.0.1", "localhost", "[::1]"})
+_address = environment.public_address("http://127.0.0.1:8000")
+PUBLIC_URL = _address.geturl()
+ALLOWED_HOSTS = list({_address.hostname or "", "127.0.0.1", "localhost", "[::1]"})
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if _address.scheme == "https" else []
 
 # Browsers send no Secure cookie over plain HTTP, so only an installation that is reached by HTTPS can demand it;
@@ -50,7 +49,7 @@ if not os.environ.get("EMAIL_HOST"):
     SILENCED_SYSTEM_CHECKS.append("mail.E001")  # an installation may do without mail; then it is printed
 # Who asks is told by as many entries at the end of X-Forwarded-For as there are proxies of ours: what stands before
 # them, anybody may have written. HTTPS ends at a proxy, so there is one at least.
-PROXIES = int(os.environ.get("QUERENCIA_PROXIES") or (1 if HTTPS else 0))
+PROXIES = environment.number("QUERENCIA_PROXIES", 1 if HTTPS else 0)
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
@@ -132,14 +131,14 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; "
     "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;",
 }
-DATABASE_URL = os.environ.get("DATABASE_URL") or f"sqlite:///{HOME / 'querencia.sqlite3'}"
-DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+DATABASES = {"default": environment.database(HOME)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
     # Tests that start a second process or a server need a file that both can open.
     DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
 else:
     DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 10,
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {"min_size": 1, "max_size": 8},
     }
@@ -162,7 +161,7 @@ else:
     HUEY = {
         "name": "querencia",
         "huey_class": "huey.PostgresHuey",
-        "dsn": DATABASE_URL,
+        "dsn": os.environ["DATABASE_URL"],
         "immediate": False,
         "consumer": {"workers": 2, "worker_type": "thread", "initial_delay": 0.2, "max_delay": 2.0},
     }
@@ -217,7 +216,7 @@ if os.environ.get("EMAIL_HOST"):
             "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
             "OPTIONS": {
                 "host": os.environ["EMAIL_HOST"],
-                "port": int(os.environ.get("EMAIL_PORT", "587")),
+                "port": environment.number("EMAIL_PORT", 587),
                 "username": os.environ.get("EMAIL_HOST_USER", ""),
                 "password": os.environ.get("EMAIL_HOST_PASSWORD", ""),
                 "use_tls": os.environ.get("EMAIL_USE_TLS", "1") == "1",
@@ -248,7 +247,7 @@ COLUMNS_FOLDER = HOME / "columns"
 # What the nightly analysis may take of the machine; beyond the memory it goes on on disk.
 ANALYTICS = {
     "memory_limit": os.environ.get("QUERENCIA_MEMORY", "1GB"),
-    "threads": int(os.environ.get("QUERENCIA_THREADS") or os.process_cpu_count() or 1),
+    "threads": environment.number("QUERENCIA_THREADS", os.process_cpu_count() or 1),
 }
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
