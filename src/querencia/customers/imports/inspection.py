@@ -118,10 +118,10 @@ def inspect(
         rows_estimated=sample.rows_estimated,
     )
     try:
-        check_currency(kind, form, business)
         resolved = resolve(kind, guessed, sample.columns)
         if found.missing:
             raise lacking(kind, found.missing, sample.columns)
+        check_currency(kind, form, business)
     except Unreadable as fault:
         return replace(found, problem=str(fault), code=fault.code)
     terms = Terms(resolved, form, business, at)

@@ -199,7 +199,7 @@ def resolve(kind: str, mapping: dict[str, str], columns: Sequence[str]) -> dict[
             found[name] = given
         elif name in vocabulary.DATES:
             found[name] = _joint(given, field, columns)
-        elif field.takes_formula:
+        elif field.takes_formula and re.search(r"[-+*/()`]|^[\d.]+$", given):
             found[name] = parse(given, columns)
         elif re.search(r"[-+*/()]", given):
             raise Unreadable("no_formula", field=field.label, name=given, columns=listed(list(columns)))
