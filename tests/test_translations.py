@@ -417,7 +417,7 @@ def test_no_page_before_the_first_run_says_anything_in_english_only(client: Clie
     assert left_in_english(seen(client, {"customers": reverse("customers")}, staff)) == []
 
 
-@pytest.mark.parametrize("customers", [5, 120])
+@pytest.mark.parametrize("customers", [0, 5, 120])
 def test_no_report_says_anything_in_english_only(customers: int) -> None:
     bought = [(key, day_number(day), amount) for key, day, amount in shop.trade(customers)]
     log = pl.DataFrame(bought, schema={"customer_id": pl.String, "day": pl.Int64, "amount": pl.Int64}, orient="row")
@@ -426,5 +426,5 @@ def test_no_report_says_anything_in_english_only(customers: int) -> None:
         with language.spoken(code):
             facts = report.build(tables.purchases(log, unit="minor"), currency="EUR")
         pages[code] = {"report": report.html(facts, language=code, title="La Tienda")}
-    assert len(words(pages["en"]["report"])) > 10
+    assert len(words(pages["en"]["report"])) > (10 if customers else 1)
     assert left_in_english(pages) == []
