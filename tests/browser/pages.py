@@ -14,6 +14,7 @@ INSIDE = {
     "no customer matches": "/customers/?first_from=1990-01-01&first_to=1990-01-02",
     "customers found": "/customers/?q=mar",
     "nobody found": "/customers/?q=zzzz",
+    "economics": "/economics/",
     "imports": "/imports/",
     "measures": "/measures/",
     "settings": "/settings/",
