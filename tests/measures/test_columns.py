@@ -229,3 +229,15 @@ def test_reading_columns_takes_no_lock_away_from_what_is_written_beside_it(
     assert subprocess.check_output(elsewhere, text=True).strip() == "5"
     shop.sell(shop.every(7, key="bruno", start=DAY, times=3))
     assert subprocess.check_output(elsewhere, text=True).strip() == "8"
+
+
+def test_what_the_database_refuses_is_said(tmp_path: Path) -> None:
+    with columns.source.connect() as rows:
+        with pytest.raises(Exception, match="no_such_table"):
+            rows.count("SELECT count(*) FROM no_such_table")
+        assert rows.count("SELECT count(*) FROM customers_purchase") == 0
+    with columns.source.connect() as rows:
+        shop.sell(shop.every(7, key="ana", start=DAY, times=5))
+        batches = rows.batches(f"{columns.SELECT} FROM {columns.TABLE}", columns.SCHEMA)
+        assert next(batches).num_rows == 5
+        batches.close()

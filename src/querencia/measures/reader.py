@@ -7,37 +7,45 @@ could be lost. So this one stays alone: no Django, nothing else that opens the d
 
 import json
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import adbc_driver_manager
 import adbc_driver_sqlite
 import pyarrow as pa
+from adbc_driver_manager import AdbcConnection, AdbcStatement
 
 
 def serve(uri: str, questions: BinaryIO, answers: BinaryIO) -> None:
     """Answer each line, ``{"query": ..., "batch_rows": ...}``, with a line, empty or what went wrong, and a stream."""
-    with adbc_driver_sqlite.connect(uri) as database, adbc_driver_manager.AdbcConnection(database) as connection:
+    with adbc_driver_sqlite.connect(uri) as database, AdbcConnection(database) as connection:
         for line in questions:
-            asked = json.loads(line)
-            with adbc_driver_manager.AdbcStatement(connection) as statement:
-                _answer(statement, asked, answers)
+            question = json.loads(line)
+            _answer(connection, question["query"], int(question["batch_rows"]), answers)
             answers.flush()
 
 
-def _answer(statement: Any, asked: dict[str, Any], answers: BinaryIO) -> None:
+def _answer(connection: AdbcConnection, query: str, batch_rows: int, answers: BinaryIO) -> None:
     try:
-        statement.set_options(**{"adbc.sqlite.query.batch_rows": str(asked["batch_rows"])})
-        statement.set_sql_query(asked["query"])
-        handle, _rows = statement.execute_query()
-        rows = pa.RecordBatchReader._import_from_c(handle.address)
-    except Exception as fault:  # whatever a driver raises: whoever asked must hear of it
+        with asked(connection, query, **{"adbc.sqlite.query.batch_rows": str(batch_rows)}) as rows:
+            answers.write(b"\n")
+            with pa.ipc.new_stream(answers, rows.schema) as stream:
+                for batch in rows:
+                    stream.write_batch(batch)
+    except adbc_driver_manager.Error as fault:
         answers.write(json.dumps(str(fault)).encode() + b"\n")
-        return
-    answers.write(b"\n")
-    with rows, pa.ipc.new_stream(answers, rows.schema) as stream:
-        for batch in rows:
-            stream.write_batch(batch)
+
+
+@contextmanager
+def asked(connection: AdbcConnection, query: str, **options: str) -> Iterator[Any]:
+    """The result of a query as a reader of Arrow batches."""
+    with AdbcStatement(connection) as statement:
+        statement.set_options(**options)
+        statement.set_sql_query(query)
+        handle, _rows = statement.execute_query()
+        with pa.RecordBatchReader._import_from_c(handle.address) as rows:
+            yield rows
 
 
 if __name__ == "__main__":

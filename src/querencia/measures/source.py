@@ -8,14 +8,16 @@ from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
-import adbc_driver_postgresql.dbapi
+import adbc_driver_postgresql
 import pyarrow as pa
+from adbc_driver_manager import AdbcConnection
 from django.db import DatabaseError, connection
 
 from querencia.common.database import libpq_address
+from querencia.measures import reader
 
 BATCH_ROWS = 65_536
-READER = [sys.executable, "-P", "-m", "querencia.measures.reader"]
+READER = [sys.executable, "-P", "-m", reader.__name__]
 
 type Batches = Generator[pa.RecordBatch]
 
@@ -38,8 +40,8 @@ class Rows:
     def one(self, query: str) -> tuple[Any, ...]:
         """The first row; nothing when there is none."""
         with closing(self._asked(query)) as found:
-            rows = [row for batch in found for row in batch.to_pylist()]
-        return tuple(rows[0].values()) if rows else ()
+            rows = [[value.as_py() for value in row] for batch in found for row in zip(*batch.columns, strict=True)]
+        return tuple(rows[0]) if rows else ()  # by place: columns may share a name
 
     def count(self, query: str) -> int:
         return int(self.one(query)[0] or 0)
@@ -53,15 +55,13 @@ def connect() -> Iterator[Rows]:
             yield Rows(asked)
     else:
         # Every query is a snapshot of its own: the copy asks for no more, and vacuum is not held up.
-        with closing(adbc_driver_postgresql.dbapi.connect(libpq_address(), autocommit=True)) as opened:
+        with adbc_driver_postgresql.connect(libpq_address()) as database, AdbcConnection(database) as opened:
             yield Rows(lambda query: _of_postgresql(opened, query))
 
 
-def _of_postgresql(opened: Any, query: str) -> Batches:
-    with opened.cursor() as cursor:
-        cursor.execute(query)
-        with cursor.fetch_record_batch() as found:
-            yield from found
+def _of_postgresql(opened: AdbcConnection, query: str) -> Batches:
+    with reader.asked(opened, query) as found:
+        yield from found
 
 
 @contextmanager
