@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from querencia.common import home
 
@@ -46,7 +47,7 @@ def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> Non
 
 def test_an_empty_secret_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "secret_key").touch()
-    with pytest.raises(RuntimeError, match="Delete it and start again"):
+    with pytest.raises(ImproperlyConfigured, match="Delete it and start again"):
         home.secret_key(tmp_path)
 
 
@@ -55,6 +56,13 @@ def test_looking_for_the_folder_makes_nothing(tmp_path: Path, monkeypatch: pytes
     assert home.place() == tmp_path / "nowhere"
     assert not home.place().exists()
     assert home.home().is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("QUERENCIA_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(ImproperlyConfigured, match=r"cannot be made \(Not a directory\)"):
+        home.home()
 
 
 def test_a_token_is_another_one_once_it_was_used(tmp_path: Path) -> None:

@@ -34,6 +34,23 @@ COMMANDS = {
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
+def _in_plain_words(given: Any) -> Any:
+    """Say what to write after an option, and nothing after a switch, instead of the names of Python's types."""
+    if given.param_type_name == "argument":
+        given.display_type_rich = lambda ctx: None
+    elif given.metavar is None:
+        words = {"int": "NUMBER", "float": "NUMBER", "Path": "PATH"}
+        given.metavar = "" if given.is_flag else words.get(given.bare_type(), "TEXT")
+    return given
+
+
+class Command(TyperCommand):
+    """One command, whose help is written for people."""
+
+    def get_params(self, ctx: Any) -> Any:
+        return [_in_plain_words(each) for each in super().get_params(ctx)]
+
+
 class Commands(TyperGroup):
     """Lists commands without importing them: help comes at once, and a broken command breaks only itself."""
 
@@ -41,6 +58,9 @@ class Commands(TyperGroup):
         super().__init__(**given)
         for name, entry in COMMANDS.items():
             self.add_command(TyperCommand(name=name, help=entry.help, rich_help_panel=entry.heading))
+
+    def get_params(self, ctx: Any) -> Any:
+        return [_in_plain_words(each) for each in super().get_params(ctx)]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if entry := COMMANDS.get(args[0]):
@@ -51,7 +71,7 @@ class Commands(TyperGroup):
 def _load(name: str, entry: Entry) -> Any:
     module = importlib.import_module(f"querencia.cli.{entry.module}")
     alone = typer.Typer(rich_markup_mode="rich", add_completion=False)
-    alone.command(name, context_settings={**HELP, **getattr(module, "CONTEXT", {})})(module.command)
+    alone.command(name, cls=Command, context_settings={**HELP, **getattr(module, "CONTEXT", {})})(module.command)
     return typer.main.get_command(alone)
 
 
@@ -76,6 +96,7 @@ def querencia(
         Path | None,
         typer.Option(
             envvar="QUERENCIA_HOME",
+            metavar="FOLDER",
             help="The folder that holds everything of this installation.",
             show_default="the platform's data folder",
             file_okay=False,

@@ -1,5 +1,7 @@
 """What went wrong, in a sentence, and the exit code: 2 when the input was wrong, 1 when the work failed."""
 
+import errno
+
 from querencia.insight.errors import InputError
 
 
@@ -16,7 +18,7 @@ def explain(fault: Exception) -> tuple[str, int]:
     import psycopg
     from django.core.exceptions import ImproperlyConfigured, ValidationError
     from django.core.management.base import CommandError
-    from django.db import OperationalError, ProgrammingError
+    from django.db import DatabaseError
 
     match fault:
         case Refused() | InputError():
@@ -29,11 +31,17 @@ def explain(fault: Exception) -> tuple[str, int]:
             answer = f"{fault.filename} is a folder; name a file.", 2
         case PermissionError():
             answer = f"{fault.filename} may not be read or written by this user.", 2
+        case OSError(errno=errno.ENOSPC):
+            answer = "There is no room left on the disk. What was done so far is kept: run it again when there is.", 1
+        case OSError() if fault.filename and fault.strerror:
+            answer = f"{fault.filename}: {fault.strerror}.", 1
+        case MemoryError():
+            answer = "The memory of this machine did not suffice. QUERENCIA_MEMORY says how much an analysis takes.", 1
         case Failed() | CommandError():
             answer = str(fault), 1
         case ImproperlyConfigured():
             answer = f"The settings are wrong: {fault}", 2
-        case OperationalError() | ProgrammingError() | psycopg.Error():
+        case DatabaseError() | psycopg.Error():
             answer = _database(str(fault).strip()), 1
         case _:
             first = (str(fault).strip().splitlines() or [""])[0]
@@ -45,4 +53,10 @@ def _database(message: str) -> str:
     first = message.splitlines()[0] if message else ""
     if "no such table" in message or ("does not exist" in message and "relation" in message):
         return f"The database has not been prepared ({first}). Run: querencia manage migrate"
+    if "holds facts" in message or "constraint" in message:
+        return f"The database refused it: {first}\nNothing of it was kept."
+    if "locked" in message:
+        return f"Another process is writing to the database ({first}). Try again when it is done."
+    if "malformed" in message or "not a database" in message:
+        return f"The database file is damaged ({first}). Put a backup in its place."
     return f"The database does not answer: {first}\nDATABASE_URL says where it is; querencia doctor looks closer."

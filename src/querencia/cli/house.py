@@ -1,5 +1,6 @@
 """Opening the house for a command: Django with this installation's settings, only when a command needs it."""
 
+import logging
 import os
 
 from querencia.cli.faults import Failed
@@ -13,6 +14,19 @@ def enter() -> None:
     import django
 
     django.setup()
+    if os.environ.get("QUERENCIA_DEBUG") != "1":
+        _log_without_tracebacks()
+
+
+def _log_without_tracebacks() -> None:
+    """A command says in a sentence what went wrong; the servers that it starts keep their tracebacks in the log."""
+
+    def shorten(record: logging.LogRecord) -> bool:
+        record.exc_info = record.exc_text = None
+        return True
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(shorten)
 
 
 def enter_without_home() -> None:

@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 
 import platformdirs
+from django.core.exceptions import ImproperlyConfigured
 
 VARIABLE = "QUERENCIA_HOME"
 
@@ -19,7 +20,11 @@ def place() -> Path:
 def home() -> Path:
     """The same folder, made, private to its owner, if absent."""
     folder = place()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        said = f"The folder {folder} cannot be made ({fault.strerror}). {VARIABLE} or --home names another."
+        raise ImproperlyConfigured(said) from fault
     return folder
 
 
@@ -62,4 +67,6 @@ def _read_when_written(path: Path) -> str:
         import time
 
         time.sleep(0.01)
-    raise RuntimeError(f"{path} is empty. Delete it and start again: it is made anew, and everybody logs in anew.")
+    raise ImproperlyConfigured(
+        f"{path} is empty. Delete it and start again: it is made anew, and everybody logs in anew."
+    )
