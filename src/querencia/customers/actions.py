@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -122,31 +123,53 @@ def queue_import(
     source: str = "import",
     reject_limit: float = 0.1,
 ) -> Import:
-    """Make a received file ready to be run. What was checked is checked anew only if it is to be read otherwise."""
-    folder = Folder.of(imported.pk)
-    fingerprint = fingerprint_of(folder.file, kind, mapping, file_format, source)
-    if fingerprint != imported.fingerprint:
-        folder.sweep()
-        imported.batches_done = 0
-    imported.kind, imported.mapping, imported.file_format = kind, mapping, file_format
-    imported.source, imported.reject_limit, imported.fingerprint = source, reject_limit, fingerprint
-    imported.status, imported.error = Import.Status.QUEUED, ""
-    imported.save()
+    """Make a received file ready to be run. What was checked is checked anew only if it is to be read otherwise.
+
+    Raises AlreadyRunning.
+    """
+    with _to_itself(imported) as folder:
+        if imported.status in FINISHED:
+            return imported
+        fingerprint = fingerprint_of(folder.file, kind, mapping, file_format, source)
+        if fingerprint != imported.fingerprint:
+            folder.sweep()
+            imported.batches_done = 0
+        imported.kind, imported.mapping, imported.file_format = kind, mapping, file_format
+        imported.source, imported.reject_limit, imported.fingerprint = source, reject_limit, fingerprint
+        imported.status, imported.error = Import.Status.QUEUED, ""
+        imported.save()
     return imported
 
 
 def requeue_import(*, imported: Import) -> Import:
-    imported.status, imported.error = Import.Status.QUEUED, ""
-    imported.save(update_fields=["status", "error"])
+    """Have one that failed or was cut off go on. One that is done stays so. Raises AlreadyRunning."""
+    with _to_itself(imported):
+        if imported.status not in FINISHED:
+            imported.status, imported.error = Import.Status.QUEUED, ""
+            imported.save(update_fields=["status", "error"])
     return imported
 
 
-def discard_import(*, imported: Import) -> None:
-    """Forget a file of which nothing was written."""
-    if imported.batches_done or imported.status in (Import.Status.CHECKING, Import.Status.WRITING):
-        return
-    Folder.of(imported.pk).remove()
-    imported.delete()
+def discard_import(*, imported: Import) -> bool:
+    """Forget a file of which nothing was written; whether it could be forgotten. Raises AlreadyRunning."""
+    with _to_itself(imported) as folder:
+        if imported.batches_done or imported.status in FINISHED:
+            return False
+        imported.delete()
+        folder.remove()
+    return True
+
+
+@contextmanager
+def _to_itself(imported: Import) -> Iterator[Folder]:
+    """The import's folder, and its row as it is now, while nobody else is at work on it. Raises AlreadyRunning."""
+    folder = Folder.of(imported.pk)
+    try:
+        with folder.claimed():
+            imported.refresh_from_db()
+            yield folder
+    except Busy:
+        raise AlreadyRunning from None
 
 
 def run_import(
@@ -158,19 +181,15 @@ def run_import(
     imported = Import.objects.select_related("started_by").get(pk=import_id)
     if imported.status in FINISHED:
         return imported
-    try:
-        with Folder.of(imported.pk).claimed():
-            imported.refresh_from_db()
-            if imported.status in FINISHED:
-                return imported
-            return running.run(
-                imported,
-                at=at,
-                progress=progress or (lambda _stage, _share: None),
-                language=language or _language_of(imported),
-            )
-    except Busy:
-        raise AlreadyRunning from None
+    with _to_itself(imported):
+        if imported.status in FINISHED:
+            return imported
+        return running.run(
+            imported,
+            at=at,
+            progress=progress or (lambda _stage, _share: None),
+            language=language or _language_of(imported),
+        )
 
 
 def _language_of(imported: Import) -> str:

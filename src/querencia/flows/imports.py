@@ -1,9 +1,11 @@
 """A file was handed over: it is kept, looked at, confirmed by somebody, and read in the background."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from querencia.business.models import Staff
 from querencia.business.queries import business
@@ -60,35 +62,44 @@ def confirm(
     reject_limit: float = 0.1,
     source: str = "import",
 ) -> Import:
-    """Have the file read so, in the background. Raises ValidationError when it cannot be read so.
+    """Have the file read so, in the background. Raises ValidationError when it cannot be read so, or is read already.
 
     A file that stopped because of its rejects goes on from there when more of them are allowed.
     """
+    if imported.status == Import.Status.DONE:
+        raise ValidationError(_("This file has been imported already."))
     seen = look_at(imported, at=at, kind=kind or imported.kind, mapping=mapping, file_format=file_format)
     if not seen.is_ready:
         raise ValidationError(seen.problem)
-    queued = actions.queue_import(
-        imported=imported,
-        kind=seen.kind,
-        mapping={field: column for field, column in seen.mapping.items() if column},
-        file_format=seen.file_format,
-        source=source,
-        reject_limit=reject_limit,
-    )
+    try:
+        queued = actions.queue_import(
+            imported=imported,
+            kind=seen.kind,
+            mapping={field: column for field, column in seen.mapping.items() if column},
+            file_format=seen.file_format,
+            source=source,
+            reject_limit=reject_limit,
+        )
+    except actions.AlreadyRunning:
+        raise ValidationError(_("This file is being imported already.")) from None
     _wake(queued)
     return queued
 
 
 def again(imported: Import, *, at: datetime) -> Import:
-    """Go on with one that failed or was cut off."""
-    queued = actions.requeue_import(imported=imported)
-    _wake(queued)
-    return queued
+    """Go on with one that failed or was cut off; one at which somebody is at work goes on anyway."""
+    with suppress(actions.AlreadyRunning):
+        imported = actions.requeue_import(imported=imported)
+        _wake(imported)
+    return imported
 
 
-def discard(imported: Import) -> None:
-    """Forget a file of which nothing was written."""
-    actions.discard_import(imported=imported)
+def discard(imported: Import) -> bool:
+    """Forget a file of which nothing was written; whether it could be forgotten."""
+    try:
+        return actions.discard_import(imported=imported)
+    except actions.AlreadyRunning:
+        return False
 
 
 def carry_out(import_id: Any, *, at: datetime) -> Import | None:
@@ -97,7 +108,7 @@ def carry_out(import_id: Any, *, at: datetime) -> Import | None:
         done = actions.run_import(import_id, at=at)
     except (actions.AlreadyRunning, Import.DoesNotExist):
         return None
-    if done.status == Import.Status.DONE and done.rows_new:
+    if done.status == Import.Status.DONE and done.kind == Import.Kind.PURCHASES and done.rows_new:
         measuring.request_run(trigger=Run.Trigger.IMPORT, at=at)
     return done
 
