@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-START_SECONDS = 120.0
+from querencia.cli import up
+
+START_SECONDS = 300.0
 STOP_SECONDS = 20.0
 
 
@@ -56,6 +58,7 @@ class Served:
             stdout=self._out,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=up.end_with_parent if sys.platform == "linux" else None,
         )
 
     def said(self) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from querencia.cli import house
-from querencia.cli.faults import Failed
+from querencia.cli.faults import Failed, Refused
 
 if TYPE_CHECKING:
     from querencia.measures.models import Measure, Run
@@ -31,6 +31,9 @@ def command(
     from querencia.measures import actions, queries
     from querencia.measures.models import Run
 
+    last = queries.yesterday(now())
+    if as_of and as_of.date() > last:
+        raise Refused(f"{as_of:%Y-%m-%d} is not over yet: the last day that can be measured is {last}.")
     try:
         with _shown(quiet) as progress:
             done = actions.run(as_of=as_of.date() if as_of else None, at=now(), anew=anew, progress=progress)

@@ -99,13 +99,11 @@ def _worker() -> list[str]:
 
 def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
     # In a group of its own: Ctrl+C reaches this process alone, which stops its children in order.
-    return subprocess.Popen(
-        arguments, process_group=0, preexec_fn=_end_with_parent if sys.platform == "linux" else None
-    )
+    return subprocess.Popen(arguments, process_group=0, preexec_fn=end_with_parent if sys.platform == "linux" else None)
 
 
-def _end_with_parent() -> None:
-    # Should this process be killed outright, the system tells the children to stop.
+def end_with_parent() -> None:
+    """In a child, before it begins: should its parent be killed outright, the system tells it to stop."""
     import ctypes
 
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -7,6 +7,7 @@ from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from querencia.insight.errors import InputError
+from querencia.measures.scoring import NothingYet
 
 DETAIL_LENGTH_MAX = 500
 
@@ -17,6 +18,7 @@ SENTENCES: dict[str, Callable[[], str]] = {
     "disk_full": lambda: _("The disk is full. Nothing was changed; make room and run it again."),
     "database": lambda: _("The database refused or did not answer: %(detail)s. Nothing was changed."),
     "facts": lambda: _("The purchases cannot be analysed: %(detail)s"),
+    "nothing_yet": lambda: _("There is no purchase up to that day. Nothing was changed."),
     "memory": lambda: _(
         "There was not enough memory. Nothing was changed; QUERENCIA_MEMORY says how much the analysis may use."
     ),
@@ -29,6 +31,8 @@ def of(fault: BaseException) -> str:
     detail = (str(fault).strip().splitlines() or [""])[0].rstrip(".")
     if isinstance(fault, InputError):
         return written("facts", str(fault).strip())
+    if isinstance(fault, NothingYet):
+        return written("nothing_yet")
     if isinstance(fault, (KeyboardInterrupt, SystemExit)):
         return written("interrupted")
     if isinstance(fault, MemoryError) or type(fault).__name__ == "OutOfMemoryException":

@@ -28,6 +28,10 @@ from querencia.measures.writing import BATCH_ROWS
 PLACES = ("branch", "channel")
 
 
+class NothingYet(Exception):
+    """There are purchases, but none up to the day that was asked for: scoring nobody would wipe out every score."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a run is about: the day, the log up to it, and how much of it counts. Days are day numbers."""
@@ -50,13 +54,15 @@ def load(desk: Desk, copied: duckdb.DuckDBPyRelation, *, currency: str, upto: in
 
     The day is ``upto``, or, unless ``is_fixed``, the last one with a purchase when that is earlier: a log that was
     handed over some weeks ago says nothing about the weeks since. Purchases in other currencies than ``currency`` (by
-    default the commonest) are left out and counted.
+    default the commonest) are left out and counted. Raises NothingYet.
     """
     copied.create_view("copied")
     found = desk.execute(
         "SELECT currency, count(*), min(day), max(day) FROM copied WHERE day <= ? GROUP BY currency ORDER BY 2 DESC, 1",
         [upto],
     ).fetchall()
+    if is_fixed and not found and _count(desk, "copied"):
+        raise NothingYet
     currency = currency or (found[0][0] if found else "")
     counted = next((row for row in found if row[0] == currency), None)
     facts = Facts(upto, currency, left_out=sum(row[1] for row in found if row[0] != currency))
