@@ -138,17 +138,20 @@ class Trees(Learned):
             "early_stopping": False,
             "random_state": 0,
         }
+        # In a log without second gaps nobody has a spread of them, and trees want something to part.
+        self.told_ = ~np.isnan(x).all(axis=0)
+        x = x[:, self.told_]
         # Here, too, for threads that only now were loaded.
         with threadpool_limits(1):
             self.count_ = HistGradientBoostingRegressor(loss="poisson", **settings).fit(x, y, sample_weight=weight)
             self.any_ = HistGradientBoostingClassifier(**settings).fit(x, y > 0, sample_weight=weight)
 
     def _count(self, x: Array) -> Array:
-        made: Array = self.count_.predict(x)
+        made: Array = self.count_.predict(x[:, self.told_])
         return made
 
     def _any(self, x: Array) -> Array:
-        made: Array = self.any_.predict_proba(x)[:, 1]
+        made: Array = self.any_.predict_proba(x[:, self.told_])[:, 1]
         return made
 
 
