@@ -22,7 +22,7 @@ demo: $(READY) ## Serve the cockpit with real sample data (PORT=8000)
 	@$(VENV)/bin/querencia demo --port $(PORT)
 
 test: $(READY) ## Run the tests that need no service (DATABASE_URL=... runs them on PostgreSQL)
-	@$(PYTHON) -m pytest -q -n 2
+	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8
 
 test-browser: $(READY) ## Walk the pages in a real Chromium
 	@$(PYTHON) -m pytest -q -m browser

@@ -468,7 +468,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 names = ["SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "PROXIES",
-         "CSRF_TRUSTED_ORIGINS", "REACHED_ONLY_LOCALLY"]
+         "CSRF_TRUSTED_ORIGINS", "REACHED_ONLY_LOCALLY", "DEBUG"]
 found = {name: getattr(settings, name) for name in names}
 found["hosts"] = sorted(settings.ALLOWED_HOSTS)
 call_command("migrate", verbosity=0)
@@ -484,7 +484,7 @@ print(json.dumps(found))
 
 def test_a_house_behind_https_insists_on_it(tmp_path: Path) -> None:
     home_of_its_own = {"QUERENCIA_HOME": str(tmp_path), "DATABASE_URL": ""}
-    asked = python(ASKED, QUERENCIA_URL="https://shop.example.org", **home_of_its_own)
+    asked = python(ASKED, QUERENCIA_URL="https://shop.example.org", QUERENCIA_DEBUG="1", **home_of_its_own)
     found = json.loads(asked.splitlines()[-1])
     assert found["SESSION_COOKIE_SECURE"]
     assert found["CSRF_COOKIE_SECURE"]
@@ -494,6 +494,7 @@ def test_a_house_behind_https_insists_on_it(tmp_path: Path) -> None:
     assert found["CSRF_TRUSTED_ORIGINS"] == ["https://shop.example.org"]
     assert "shop.example.org" in found["hosts"]
     assert not found["REACHED_ONLY_LOCALLY"]
+    assert not found["DEBUG"], "tracebacks are for the log, not for the pages"
 
 
 def test_a_house_on_one_machine_works_without_https_and_believes_no_header(tmp_path: Path) -> None:

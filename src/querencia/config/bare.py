@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from querencia.common import environment
+
 SOURCE = Path(__file__).resolve().parent.parent
 
 INSTALLED_APPS = [
@@ -23,5 +25,5 @@ TIME_ZONE = "UTC"
 # What an analysis may take of the machine; beyond the memory it goes on on disk.
 ANALYTICS = {
     "memory_limit": os.environ.get("QUERENCIA_MEMORY", "1GB"),
-    "threads": int(os.environ.get("QUERENCIA_THREADS") or os.process_cpu_count() or 1),
+    "threads": environment.number("QUERENCIA_THREADS", os.process_cpu_count() or 1),
 }

@@ -14,7 +14,6 @@ from querencia.common import home as installation
 SOURCE = Path(__file__).resolve().parent.parent
 HOME = installation.home()
 SECRET_KEY = os.environ.get("QUERENCIA_SECRET_KEY") or installation.secret_key(HOME)
-DEBUG = os.environ.get("QUERENCIA_DEBUG") == "1"
 
 # -- where it is reached -----------------------------------------------------------------------------------------------
 
@@ -35,6 +34,8 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if _address.scheme == "https" else []
 # `querencia doctor` says so when a public address is served without.
 HTTPS = _address.scheme == "https"
 REACHED_ONLY_LOCALLY = _is_loopback(_address.hostname or "")
+# Pages of faults tell more than strangers may read, whoever asked for tracebacks.
+DEBUG = os.environ.get("QUERENCIA_DEBUG") == "1" and REACHED_ONLY_LOCALLY
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
