@@ -20,7 +20,8 @@ REGIONS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indi
 
 def currencies() -> list[tuple[str, str]]:
     names = {code: get_currency_name(code, locale=language()) for code in sorted(money.known_currencies())}
-    return [(code, f"{code} · {name}") for code, name in names.items() if name != code]
+    # Blank first: a currency is chosen, never taken by accident.
+    return [("", ""), *((code, f"{code} · {name}") for code, name in names.items() if name != code)]
 
 
 def time_zones() -> list[tuple[str, str]]:
