@@ -50,10 +50,10 @@ class CustomerForm(ModelForm):
     """Country and language may be written in words, as in a file."""
 
     country = forms.CharField(
-        label=gettext_lazy("country"), required=False, max_length=80, widget=UnfoldAdminTextInputWidget
+        label=gettext_lazy("Country"), required=False, max_length=80, widget=UnfoldAdminTextInputWidget
     )
     language = forms.CharField(
-        label=gettext_lazy("language"), required=False, max_length=80, widget=UnfoldAdminTextInputWidget
+        label=gettext_lazy("Language"), required=False, max_length=80, widget=UnfoldAdminTextInputWidget
     )
 
     def clean_country(self) -> str:
