@@ -65,7 +65,7 @@ def run(case: str, measure: Measure) -> None:
 def _installation(customers: int, *, on_postgres: bool) -> dict[str, str]:
     """The environment of an installation with a simulated shop, imported and measured by its own commands."""
     shop = data.shop(customers, purchases_per_customer=PURCHASES_PER_CUSTOMER)
-    version = _version()
+    version = version_of_tables()
     name = f"{'postgres' if on_postgres else 'sqlite'}-house-{customers}"
     database = f"querencia_bench_{customers}_{version}"
 
@@ -78,7 +78,7 @@ def _installation(customers: int, *, on_postgres: bool) -> dict[str, str]:
 
     def make(home: Path) -> None:
         if on_postgres:
-            _create_database(database)
+            create_database(database)
         given = environment(home)
         _querencia(given, "manage", "migrate", "--verbosity", "0")
         _querencia(given, "manage", "shell", "-v", "0", "-c", SET_UP)
@@ -98,7 +98,7 @@ actions.set_up(
 """
 
 
-def _version() -> str:
+def version_of_tables() -> str:
     """Of the tables and of the simulator: an installation of older ones is not measured."""
     import querencia
 
@@ -106,7 +106,7 @@ def _version() -> str:
     return hashlib.sha256(repr([tables, data.simulator_version()]).encode()).hexdigest()[:8]
 
 
-def _create_database(name: str) -> None:
+def create_database(name: str) -> None:
     import psycopg
 
     try:
