@@ -1,0 +1,36 @@
+"""What the pages of Unfold say in English alone: named here, so that our catalogs say it in the reader's language."""
+
+from django.utils.translation import gettext_noop
+
+SAID = (
+    gettext_noop("Available shortcuts"),
+    gettext_noop("Changelist shortcuts"),
+    gettext_noop("Click to cancel"),
+    gettext_noop("Command tool shortcuts"),
+    gettext_noop("Create new record"),
+    gettext_noop("Dark"),
+    gettext_noop("False"),
+    gettext_noop("Global shortcuts"),
+    gettext_noop("Light"),
+    gettext_noop("Navigate"),
+    gettext_noop("Next"),
+    gettext_noop("No results found"),
+    gettext_noop("Open command tool"),
+    gettext_noop("Open selection"),
+    gettext_noop("Open selection in new tab"),
+    gettext_noop("Open shortcuts list"),
+    gettext_noop("Previous"),
+    gettext_noop("Run the selected action"),
+    gettext_noop("Select action"),
+    gettext_noop("Select action to run"),
+    gettext_noop("Select record"),
+    gettext_noop("Select value"),
+    gettext_noop("System"),
+    gettext_noop("This item will be deleted."),
+    gettext_noop("This page yielded into no results."),
+    gettext_noop("Toggle dark/light mode"),
+    gettext_noop("Toggle filter"),
+    gettext_noop("Toggle sidebar"),
+    gettext_noop("True"),
+    gettext_noop("Type to search"),
+)
