@@ -47,6 +47,7 @@ from tools import messages
 
 CATALOGS = list(product(messages.ROOTS, messages.LANGUAGES))
 NO_BREAK = "\u00a0"
+FORMAL = re.compile(r"\b([Uu]sted|Pulse|Elija|Escriba|Indique|Introduzca|Seleccione|Vuelva|Espere|Abra|Corrija)\b")
 
 
 def translated(domain: str, code: str) -> Iterator[tuple[Any, str]]:
@@ -148,6 +149,7 @@ def test_nobody_shouts_and_signs_stand_as_the_language_sets_them(domain: str, co
         if code == "es":
             assert text.count("?") == text.count("¿"), text
             assert "“" not in text, text
+            assert not FORMAL.search(text), f"Spanish says tú: {text}"
 
 
 # -- sentences ---------------------------------------------------------------------------------------------------------
