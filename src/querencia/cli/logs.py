@@ -99,7 +99,7 @@ def opened(files: Sequence[str], asked: Asked, *, screen: Screen, now: datetime 
 
 def _paths(files: Sequence[str], folder: Path) -> Iterator[tuple[Path, str]]:
     for place, name in enumerate(files):
-        if name in files[:place]:
+        if Path(name).resolve() in {Path(other).resolve() for other in files[:place]}:
             raise Refused(_("%(name)s is named twice: each of its purchases would count twice.") % {"name": name})
         if name != STDIN:
             yield Path(name), name

@@ -1,6 +1,5 @@
 """Files that commands write: looked at before the work begins, whole or not there at all when it ends."""
 
-import os
 import secrets
 import stat
 import tempfile
@@ -39,14 +38,13 @@ def _is_special(path: Path) -> bool:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Where to write what becomes ``path`` when all went well; until then a file of that name stays as it is."""
-    if _is_special(path):
-        yield path
-        return
+    is_special = _is_special(path)
     final = path.resolve()
     unfinished = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
     try:
-        yield unfinished
-        os.replace(unfinished, final)
+        yield path if is_special else unfinished
+        if not is_special:
+            unfinished.replace(final)
     except OSError as fault:
         raise Failed(f"{path} could not be written: {fault.strerror or fault}.") from fault
     finally:
