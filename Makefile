@@ -59,8 +59,8 @@ clean: ## Remove what setup made
 	@echo "Fetching uv into .tools/"
 	@mkdir -p .tools
 	@python3 -m venv .tools/uv >/dev/null 2>&1 && .tools/uv/bin/python -m pip install --quiet uv 2>/dev/null \
-		|| python3 -m pip install --quiet --target .tools/uv uv
-	@test -x $@
+		|| python3 -m pip install --quiet --target .tools/uv uv 2>/dev/null || true
+	@test -x $@ || { echo "uv could not be fetched: it needs Python with venv or pip (Debian: python3-venv), and the network."; exit 1; }
 
 $(PYTHON): | $(UV)
 	@$(UV) venv --quiet --allow-existing --python "$$(cat .python-version)" $(VENV)
