@@ -88,7 +88,11 @@ def test_logging_out_ends_the_session_and_takes_a_post(ana: Staff) -> None:
 
 
 def test_a_form_of_another_site_logs_nobody_in(ana: Staff) -> None:
-    assert log_in(Client(enforce_csrf_checks=True)).status_code == 403
+    client = Client(enforce_csrf_checks=True, headers={"accept-language": "es"})
+    refused = log_in(client)
+    assert refused.status_code == 403
+    assert '<html lang="es">' in refused.content.decode()
+    assert not is_in(client)
 
 
 def test_strangers_do_not_learn_who_has_an_account(ana: Staff) -> None:
@@ -210,6 +214,7 @@ def test_mail_for_lost_passwords_is_sent_a_few_times_only(ana: Staff) -> None:
     answers = [Client().post("/accounts/password/reset/", {"email": "ana@example.org"}) for _ in range(8)]
     assert [answer.status_code for answer in answers] == [302] * 5 + [429] * 3
     assert len(mail.outbox) == 5
+    assert "This was tried too often from here." in answers[-1].content.decode()
 
 
 # -- guessing ----------------------------------------------------------------------------------------------------------
