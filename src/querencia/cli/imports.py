@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from querencia.cli import house
+from querencia.cli import house, options
 from querencia.cli.faults import Failed, Refused
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from querencia.customers.imports import BusinessFacts, Inspection
     from querencia.customers.models import Import
 
-DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 SOURCE_LENGTH_MAX = 40
 STDIN, STDIN_NAME = "-", "standard input"
 # What may be written for what: one word for the customer, whatever the file and whatever the command.
@@ -58,16 +57,11 @@ def command(
             "Repeat it, or separate by commas.",
         ),
     ] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(help="What stands between columns: comma, semicolon, tab, pipe.")
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help="For example utf-8 or windows-1252.")] = None,
-    decimal_comma: Annotated[
-        bool | None,
-        typer.Option("--decimal-comma/--decimal-point", help="How decimals are written.", show_default="found out"),
-    ] = None,
-    date_order: Annotated[str | None, typer.Option(metavar="dmy|mdy|ymd", help="Order of day, month and year.")] = None,
-    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook.", show_default="the fullest")] = None,
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = None,
+    decimal_comma: options.DecimalComma = None,
+    date_order: options.DateOrder = None,
+    sheet: options.Sheet = None,
     currency: Annotated[str | None, typer.Option(help="Currency of the amounts, for example EUR.")] = None,
     source: Annotated[
         str, typer.Option(help="Where the file comes from: purchase numbers are unique per source.")
@@ -86,20 +80,14 @@ def command(
     house.migrate()
     from django.utils import translation
 
-    given = {
-        "delimiter": DELIMITERS.get(delimiter or "", delimiter),
-        "encoding": encoding,
-        "decimal": None if decimal_comma is None else "," if decimal_comma else ".",
-        "date_order": _one_of("--date-order", date_order, ("dmy", "mdy", "ymd")),
-        "sheet": sheet,
-        "currency": currency.upper() if currency else None,
-    }
+    told = options.written(delimiter, encoding, decimal_comma, date_order, sheet)
+    told |= {"currency": currency.upper()} if currency else {}
     kind = _one_of("--kind", kind, ("purchases", "customers"))
     if not 0 < len(source) <= SOURCE_LENGTH_MAX:
         raise Refused(f"--source is a word of at most {SOURCE_LENGTH_MAX} letters.")
     facts, spoken = _business(currency)
     with translation.override(_one_of("--language", language, ("en", "es", "pt")) or spoken):
-        mapping, told = _mapping(columns or []), {k: v for k, v in given.items() if v is not None}
+        mapping = _mapping(columns or [])
         _check_writable(rejects)
         with _paths(files) as paths:
             looked_at = [
@@ -113,9 +101,7 @@ def command(
 
 
 def _one_of(option: str, value: str | None, known: tuple[str, ...]) -> str | None:
-    if value is not None and value not in known:
-        raise Refused(f"{option} is one of {', '.join(known)}, not {value!r}.")
-    return value
+    return None if value is None else options.one_of(option, value, known)
 
 
 def _mapping(given: list[str]) -> dict[str, str]:
