@@ -3,6 +3,7 @@
 Charts take small tables as lists of dictionaries. ``svg`` draws one without a browser (Vega in vl-convert).
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -110,6 +111,9 @@ def _drawn(spec: str, language: str) -> str:
     # A page that forbids inline styles drops them silently, so none may be needed.
     rest = re.sub(r' style="[^"]*"', "", rest)
     rest = re.sub(r' (aria-[a-z]+|role|pointer-events)="[^"]*"', "", rest)
+    # Pictures of one page must not take each other's parts for their own.
+    mark = hashlib.sha256(f"{language}{spec}".encode()).hexdigest()[:8]
+    rest = re.sub(r'( id="|url\(#)([^")]+)', rf"\1\2-{mark}", rest)
     view = size[1] if size else "0 0 100 100"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}" width="{view.split()[2]}" role="img" '
