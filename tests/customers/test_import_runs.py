@@ -213,6 +213,27 @@ def test_what_is_no_purchase_is_left_out_with_its_reason(tmp_path: Path) -> None
     assert sum(line.endswith(",taken without this value") for line in lines) == 2
 
 
+AWKWARD = (
+    "\\.", "\\N", "'", "''", '"', '""', "a,b", "a;b", "%s", "100%", "%%", "\\", "\\'", "{}", "null and void",
+    "\u202e", "🛒", "ß", "İ",
+    "a\tb", "x\ny", "~", "~20240105000000-", "-1.5", "1e5", "$1", "?", ":a", "; DROP TABLE customers_customer; --",
+)  # fmt: skip
+
+
+def test_texts_of_any_kind_come_back_as_they_were(tmp_path: Path) -> None:
+    header = ("order id", "customer id", "date", "amount", "sku", "branch")
+    quoted = ['"' + text.replace('"', '""') + '"' for text in AWKWARD]
+    rows = [(text, text, "2024-01-05", "5.00", text, text) for text in quoted]
+    path = written(tmp_path, rows, header=header)
+    done = bring_in(path, source="50% 'off'", file_format={"delimiter": ",", "encoding": "utf-8"})
+    assert counts(done) == (len(AWKWARD), len(AWKWARD), 0, 0)
+    found = Purchase.objects.select_related("customer").filter(source="50% 'off'")
+    assert {p.key for p in found} == set(AWKWARD)
+    assert all(p.customer.key == p.branch == p.lines.get().sku == p.key for p in found)
+    again = bring_in(path, source="50% 'off'", file_format={"delimiter": ",", "encoding": "utf-8"})
+    assert counts(again) == (len(AWKWARD), 0, len(AWKWARD), 0)
+
+
 def test_rejects_are_safe_to_open_in_a_spreadsheet(tmp_path: Path) -> None:
     rows = [(f"c{n}", "2024-01-05", "5.00") for n in range(40)]
     rows += [("=cmd()", "x", "1"), ("c", "2024-01-05", "@SUM(A1)"), ("c", "2024-01-05", "-5x")]

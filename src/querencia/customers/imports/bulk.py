@@ -46,10 +46,11 @@ def load(name: str, frame: pl.DataFrame) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             execute(f"TRUNCATE {name}")
-            # Null is nothing, and an empty text is two quotation marks: both as COPY reads CSV.
+            # Null is nothing, and an empty text is two quotation marks: both as COPY reads CSV. Without quotation marks
+            # a text of a backslash and a full stop would be the end of all rows.
             with cursor.copy(f"COPY {name} FROM STDIN WITH (FORMAT csv)") as copy:
                 for part in frame.iter_slices(LOAD_ROWS):
-                    copy.write(part.write_csv(include_header=False, quote_style="necessary").encode())
+                    copy.write(part.write_csv(include_header=False, quote_style="non_numeric").encode())
         else:
             execute(f"DELETE FROM {name}")
             places = ", ".join("?" * frame.width)

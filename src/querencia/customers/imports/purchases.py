@@ -43,12 +43,14 @@ def write(purchases: pl.DataFrame, lines: pl.DataFrame | None, stamp: Stamp) -> 
     """Write a batch. Call inside a transaction that `bulk.begin` began."""
     load(purchases)
     write_customers(purchases, stamp)
-    known = _find_known(purchases["key"][0], purchases["key"][-1], stamp)
+    stored, known = _find_known(purchases["key"][0], purchases["key"][-1], stamp)
     newest = bulk.number(f"SELECT coalesce(max(id), 0) FROM {PURCHASE}")
     new = _write_purchases(stamp)
     if lines is not None and new:
         bulk.load("staged_lines", _shaped(lines, LINE_COLUMNS, {"quantity": pl.Int64}))
         _write_lines(newest, stamp)
+    if new + stored != len(purchases):
+        raise RuntimeError(f"{len(purchases)} purchases were staged, {new} are new and {stored} known")
     total = int(purchases["rows"].sum())
     rejects, rejected = _stored_otherwise(stamp) if known else (reasons.nothing(), 0)
     return Written(total - known, known - rejected, rejects, rejected)
@@ -97,17 +99,17 @@ def write_customers(purchases: pl.DataFrame, stamp: Stamp) -> None:
         bulk.insert(Identifier, identified, fresh)
 
 
-def _find_known(first: str, last: str, stamp: Stamp) -> int:
-    """Remember which purchases of the batch are stored already; how many rows of the file they are."""
+def _find_known(first: str, last: str, stamp: Stamp) -> tuple[int, int]:
+    """Remember which purchases of the batch are stored already; how many they are, in how many rows of the file."""
     bulk.load("staged_known", pl.DataFrame(schema={"key": pl.String, "id": pl.Int64, "rows": pl.Int64}))
     # The first time a log is read all its keys lie behind those of the batches before: one look instead of thousands.
     if not bulk.rows(f"SELECT 1 FROM {PURCHASE} WHERE key BETWEEN %s AND %s LIMIT 1", [first, last]):
-        return 0
-    bulk.execute(
+        return 0, 0
+    stored = bulk.execute(
         f"INSERT INTO staged_known SELECT s.key, p.id, s.rows FROM staged_purchases s JOIN {PURCHASE} p "
         f"ON p.key = s.key AND p.source = {bulk.text(stamp.source)}"
     )
-    return bulk.number("SELECT sum(rows) FROM staged_known")
+    return stored, bulk.number("SELECT sum(rows) FROM staged_known")
 
 
 def _write_purchases(stamp: Stamp) -> int:
