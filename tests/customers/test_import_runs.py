@@ -149,7 +149,8 @@ def test_a_log_under_other_numbers_is_not_counted_twice_unawares(tmp_path: Path)
     assert queries.problem_of(stopped) == "doubled"
     assert queries.why(stopped).startswith("50 of the first 50 purchases are stored already under other numbers")
     assert purchases() == before
-    later = written(tmp_path, [(*row[:1], row[1].replace("-02-", "-03-"), *row[2:]) for row in rows], "l.csv", header)
+    next_month = [(who, at.replace("-02-", "-03-"), amount, f"u{key}") for who, at, amount, key in rows]
+    later = written(tmp_path, next_month, "l.csv", header)
     assert bring_in(later).rows_new == 50
     assert bring_in(path, limit=1.0).rows_new == 50, "if they are purchases of their own"
 
