@@ -7,7 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from querencia.insight import defection, gates, pareto, rfm
-from querencia.insight.engine import Frame, frame_of, rows, whole
+from querencia.insight.engine import Frame, frame_of, rows, whole, windowed
 from querencia.insight.keeping import kept
 from querencia.insight.report import figures, outlook
 from querencia.insight.report.figures import Facts, Look
@@ -36,7 +36,7 @@ def build(
     rows, columns, guessed, notes``) are what reading the log found, told along. ``named`` gives customers the ids by
     which readers know them. What the data are too thin for is null; ``withheld`` says why, figure by figure.
     """
-    log = frame_of(purchases)
+    log = windowed(frame_of(purchases))
     counted = rows(log.select(nw.len().alias("rows"), nw.col("day").max().alias("last")))[0]
     today = whole(counted["last"]) if as_of is None else day_number(as_of)
     left_out = sum(int(one["count"]) for one in rejected)

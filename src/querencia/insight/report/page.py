@@ -15,7 +15,8 @@ from querencia.insight.report.figures import Facts
 
 FOLDER = Path(__file__).parent
 MONTHS, MONTHS_NARROW = 13, 7
-COLUMNS_MAX = 18
+COLUMNS_MAX = 24
+COLUMNS_BESIDE = 12  # of cohorts that leave room for something beside them
 HEAT_MAX = 50  # per cent of the accent: beyond it, ink cannot be read on it
 
 
@@ -102,7 +103,8 @@ def _cohorts(facts: Facts) -> dict[str, Any]:
         for start, cells in sorted(by_start.items())
     ]
     shown = rows if widest else []
-    return {"period": facts["cohorts"]["period"], "rows": shown, "periods": range(1, widest + 1)}
+    is_wide = widest > COLUMNS_BESIDE
+    return {"period": facts["cohorts"]["period"], "rows": shown, "periods": range(1, widest + 1), "is_wide": is_wide}
 
 
 def _stages(facts: Facts) -> list[Facts]:
