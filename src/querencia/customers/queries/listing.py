@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.expressions import RawSQL
 
 from querencia.customers.models import Customer, Score, ScoreCell
 
@@ -182,7 +183,6 @@ def _beyond(scores: QuerySet[Score], column: str, value: Any, last: int, descend
 
 
 def _by_name(scores: QuerySet[Score], descending: bool, after: str) -> QuerySet[Score]:
-    names = ("customer__family_name", "customer__given_name", "customer_id")
     if after:
         family, given, last = _read_cursor(after, 3)
         way = "lt" if descending else "gt"
@@ -192,11 +192,10 @@ def _by_name(scores: QuerySet[Score], descending: bool, after: str) -> QuerySet[
             | Q(**{"customer__family_name": family, f"customer__given_name__{way}": given})
             | Q(**{"customer__family_name": family, "customer__given_name": given, f"customer_id__{way}": last}),
         )
-    return (
-        scores.select_related("customer")
-        .prefetch_related("cell")
-        .order_by(*(f"-{name}" if descending else name for name in names))
-    )
+    # The index of names ends in the customer's own id; by the score's, which is the same, it would not be walked.
+    names = (F("customer__family_name"), F("customer__given_name"), RawSQL('"customers_customer"."id"', ()))
+    order = [name.desc() if descending else name.asc() for name in names]
+    return scores.select_related("customer").prefetch_related("cell").order_by(*order)
 
 
 def _cursor(row: Score, sort: str) -> str:
