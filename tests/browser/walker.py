@@ -53,7 +53,7 @@ class Window:
 def opened(browser: Browser, url: str, **how: Any) -> Iterator[Window]:
     """A window; at its end nothing may have been complained of."""
     context = browser.new_context(**{"viewport": DESK, "locale": "en-US", **how})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     window = Window(context, url)
     try:
         yield window
