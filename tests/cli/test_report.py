@@ -295,6 +295,7 @@ REFUSALS: dict[str, tuple[list[str], str]] = {
     "no such currency": (["log.csv", "--currency", "ABC"], "ABC is not an ISO 4217 currency"),
     "no such language": (["log.csv", "--language", "fr"], "--language is one of en, es, pt"),
     "no such day": (["log.csv", "--as-of", "2026-02-30"], "--as-of"),
+    "the end of the calendar": (["log.csv", "--as-of", "9999-12-31"], "name an earlier day"),
     "before the first purchase": (["log.csv", "--as-of", "1990-01-01"], "There is no purchase on or before 1990-01-01"),
     "the same file twice": (["log.csv", "./log.csv"], "is named twice"),
     "a page over its source": (["log.csv", "--out", "log.csv"], "would be lost"),

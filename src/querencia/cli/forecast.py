@@ -83,7 +83,7 @@ def command(
         from querencia.cli.understanding import Asked, pairs
 
         screen = Screen()
-        asked = Asked(pairs(columns or []), form, (currency or "").upper(), as_of.date())
+        asked = Asked(pairs(columns or []), form, (currency or "").upper(), options.day(as_of))
         with logs.opened(files, asked, screen=screen) as log:
             logs.summarise(screen, log)
             with screen.progress(_("Looking ahead")):

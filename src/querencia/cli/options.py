@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
@@ -78,6 +79,13 @@ def written(
         "sheet": sheet,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def day(given: datetime) -> date:
+    """The day to look from. The calendar of dates ends with the year 9999, and days after it have to be named too."""
+    if given.year >= date.max.year:
+        raise Refused(f"--as-of: dates cannot be reckoned with from {date.max.year} on; name an earlier day.")
+    return given.date()
 
 
 def one_of(option: str, value: str, known: tuple[str, ...]) -> str:

@@ -65,7 +65,7 @@ def command(
     with options.speaking(language):
         from querencia.cli.understanding import Asked, pairs
 
-        asked = Asked(pairs(columns or []), form, (currency or "").upper(), as_of.date() if as_of else None)
+        asked = Asked(pairs(columns or []), form, (currency or "").upper(), options.day(as_of) if as_of else None)
         facts = _facts(files, asked)
         if page:
             _write_page(page, facts, language, files)
