@@ -399,3 +399,24 @@ def test_the_trend_compares_like_with_like() -> None:
     assert cohorts["period"] == "month"
     assert {row["cohort"] for row in cohorts["rows"]} == {day_number(date(2024, 11, 1))}
     assert [row["period"] for row in cohorts["rows"]] == list(range(15))  # the last month is not over
+
+
+def test_a_run_whose_place_was_taken_leaves_its_result_out(trading: None) -> None:
+    def taken(step: str, share: float) -> None:
+        if step == "measure" and share == 1.0:
+            Run.objects.filter(status=Run.Status.RUNNING).update(status=Run.Status.FAILED)
+
+    run = actions.run(at=shop.NOW, progress=taken)
+    assert run.status == Run.Status.FAILED
+    assert queries.why(run).startswith("Another run took its place")
+    assert not Score.objects.exists()
+
+
+def test_pages_do_without_what_reckons() -> None:
+    script = (
+        "import sys, django; django.setup()\n"
+        "import querencia.measures.queries, querencia.measures.actions, querencia.measures.tasks\n"
+        "print(*sorted({'duckdb', 'scipy.stats', 'sklearn', 'pyarrow'} & set(sys.modules)))\n"
+    )
+    said = subprocess.check_output([sys.executable, "-c", script], text=True, env=shop.environment())
+    assert said.strip() == ""

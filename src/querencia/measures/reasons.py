@@ -7,9 +7,17 @@ from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from querencia.insight.errors import InputError
-from querencia.measures.scoring import NothingYet
 
 DETAIL_LENGTH_MAX = 500
+
+
+class NothingYet(Exception):
+    """There are purchases, but none up to the day that was asked for: scoring nobody would wipe out every score."""
+
+
+class TakenOver(Exception):
+    """Somebody else declared this run dead while it was at work."""
+
 
 SENTENCES: dict[str, Callable[[], str]] = {
     "process_ended": lambda: _("The process that did it ended before it was done. Nothing was changed; run it again."),
@@ -33,6 +41,8 @@ def of(fault: BaseException) -> str:
         return written("facts", str(fault).strip())
     if isinstance(fault, NothingYet):
         return written("nothing_yet")
+    if isinstance(fault, TakenOver):
+        return written("taken_over")
     if isinstance(fault, (KeyboardInterrupt, SystemExit)):
         return written("interrupted")
     if isinstance(fault, MemoryError) or type(fault).__name__ == "OutOfMemoryException":

@@ -23,13 +23,10 @@ from querencia.insight import defection, pareto, rfm, tables
 from querencia.measures import outlook as outlooks
 from querencia.measures.engine import Desk
 from querencia.measures.outlook import Outlook
+from querencia.measures.reasons import NothingYet
 from querencia.measures.writing import BATCH_ROWS
 
 PLACES = ("branch", "channel")
-
-
-class NothingYet(Exception):
-    """There are purchases, but none up to the day that was asked for: scoring nobody would wipe out every score."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,9 @@ from querencia.business import queries as business
 from querencia.common.time import day_number, day_of
 from querencia.measures import backfill, columns, engine, figures, findings, scoring, writing
 from querencia.measures.models import Finding, Measure, Run
+from querencia.measures.reasons import TakenOver
 
 type Progress = Callable[[str, float], None]
-
-
-class TakenOver(Exception):
-    """Somebody else declared this run dead while it was at work."""
 
 
 class Work:
