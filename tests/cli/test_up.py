@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from querencia.business import actions as business
+from querencia.business.models import Role
 from querencia.common.time import now
 from querencia.customers.models import Score
 from querencia.measures import actions, queries
@@ -126,14 +128,17 @@ def recent_trade(customers: int = 60) -> list[shop.Bought]:
 @pytest.mark.django_db(transaction=True)
 def test_the_worker_does_the_nights_run_and_what_a_button_asks_for(tmp_path: Path, database: dict[str, str]) -> None:
     shop.open_business(time_zone=around_noon())
+    owner = business.add_staff(email=OWNER["email"], password=OWNER["password"], role=Role.OWNER)
     shop.sell(recent_trade())
     with served(tmp_path, "up", "--workers", "1", **database) as house:
         night = until(lambda: Run.objects.filter(trigger=Run.Trigger.SCHEDULE).first(), house)
         until(lambda: settled(night), house)
         assert (night.status, night.error) == (Run.Status.DONE, "")
         assert night.customers == Score.objects.count() > 50
-        pressed = actions.request_run(trigger=Run.Trigger.BUTTON, at=now())
-        # Nobody wakes the worker here: it looks for itself every minute.
+        visitor = Visitor(house.until_healthy().url).log_in(owner.email, OWNER["password"])
+        visitor.post("/measures/now/")
+        pressed = Run.objects.get(trigger=Run.Trigger.BUTTON)
+        assert pressed.started_by == owner
         until(lambda: settled(pressed), house)
         assert pressed.status == Run.Status.DONE
         assert Run.objects.count() == 2
@@ -161,6 +166,7 @@ def test_a_run_that_dies_with_its_worker_is_declared_failed_and_changes_nothing(
         assert night.status == Run.Status.FAILED
         assert "process that did it ended" in queries.why(night)
         asked = actions.request_run(trigger=Run.Trigger.BUTTON, at=now())
+        # Nobody wakes the worker here: it looks for itself every minute.
         until(lambda: settled(asked), house)
         assert asked.status == Run.Status.DONE
         assert {score.as_of for score in Score.objects.all()} == {queries.yesterday(now())}
