@@ -7,6 +7,7 @@ grow with the files.
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ STDIN = "-"
 STDIN_NAME = "standard input"
 # Where a day to look from is given, what is dated later is told apart by that; no clock is asked.
 END_OF_TIME = datetime(9999, 12, 30, tzinfo=UTC)
+BLOCK_BYTES = 4 << 20
 FACTS = ("customer_key", "day", "amount", "key", "refund_of")
 
 
@@ -128,7 +130,8 @@ def _type(seen: Understood, terms: Terms, log: Log, into: Path, latest: int | No
     tally, rows = Tally(), 0
     try:
         with staging.Writer(into) as writer, screen.progress(_("Reading")) as show:
-            for batch in readers.read(seen.path, seen.form, columns=mapping.columns_of(seen.resolved)):
+            columns = mapping.columns_of(seen.resolved)
+            for batch in _ahead(readers.read(seen.path, seen.form, columns=columns, block=BLOCK_BYTES)):
                 checked = checks.check(vocabulary.PURCHASES, terms, batch)
                 rows += checked.read
                 if latest is not None:
@@ -145,6 +148,15 @@ def _type(seen: Understood, terms: Terms, log: Log, into: Path, latest: int | No
     log.sources.append(
         {"file": seen.name, "rows": rows, "columns": seen.columns, "guessed": seen.guessed, "notes": seen.notes}
     )
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The batches, each being read while the one before it is typed."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
 
 
 def _until(latest: int, checked: Checked, batch: Batch, terms: Terms) -> tuple[Checked, int]:

@@ -48,7 +48,7 @@ RETENTION_TYPES = {
 }
 
 
-def status(purchases: Any, *, as_of: Day) -> Any:
+def status(purchases: Any, *, as_of: Day, known: Population | None = None) -> Any:
     """Where each customer stands on ``as_of``, by their own rhythm. One row per customer who ever bought.
 
     ``customer_id``; ``rhythm_days`` with its 95 % interval ``rhythm_low``, ``rhythm_high`` (typical days between
@@ -58,11 +58,11 @@ def status(purchases: Any, *, as_of: Day) -> Any:
 
     ``left``: silent beyond the limit. ``late``: beyond four in five of the silences that ended, not yet beyond the
     limit. ``returned``: bought again after having left, and on time since. ``new``: one purchase so far. ``active``:
-    the rest. Without limits nobody is late or left.
+    the rest. Without limits nobody is late or left. ``known``: everybody's rhythm, where it was learned before.
     """
     today = day_number(as_of)
     days = windowed(as_days(purchases, as_of=today))
-    known = rhythm.population(days, today=today)
+    known = known or rhythm.population(days, today=today)
     last = rhythm.latest(days)
     judged = _judged(last, known, today=today)
     return like(judged.join(_value_year(days, last), on="customer_id", how="left").select(*_STATUS), purchases)
@@ -120,7 +120,7 @@ def _value_year(days: Frame, last: Frame) -> Frame:
     )
 
 
-def by_period(purchases: Any, *, as_of: Day, period: str = "month") -> Any:
+def by_period(purchases: Any, *, as_of: Day, period: str = "month", known: Population | None = None) -> Any:
     """Defections and returns per week, month or quarter: a small table from the first purchase to ``as_of``.
 
     ``period`` (day number of its first day; the last may not be over yet), ``active`` (customers not left at its end),
@@ -137,7 +137,7 @@ def by_period(purchases: Any, *, as_of: Day, period: str = "month") -> Any:
     if not whole(start["count"]):
         return small({name: [] for name in PERIOD_TYPES}, PERIOD_TYPES, purchases)
     length = periods.chosen(period, first_day=whole(start["first"]), last_day=today)
-    known = rhythm.population(days, today=today)
+    known = known or rhythm.population(days, today=today)
     events = _events(days, known, today=today, length=length)
     table, active = [], 0
     for index in range(periods.index_of(whole(start["first"]), length), periods.index_of(today, length) + 1):

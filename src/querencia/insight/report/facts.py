@@ -6,7 +6,7 @@ from typing import Any
 
 import narwhals as nw
 
-from querencia.insight import defection, gates, pareto, rfm
+from querencia.insight import defection, gates, pareto, rfm, rhythm
 from querencia.insight.engine import Frame, frame_of, rows, whole, windowed
 from querencia.insight.keeping import kept
 from querencia.insight.report import figures, outlook
@@ -69,13 +69,14 @@ def _gated(look: Look, named: Callable[[Sequence[Any]], Sequence[str]] | None) -
     withheld = {figure: reasons for figure, reasons in withheld.items() if reasons}
     is_shown = {figure: figure not in withheld for figure in GATED}
     classed = look.keep(frame_of(pareto.classify(look.summary))) if is_shown["pareto"] else None
-    states = look.keep(frame_of(defection.status(look.days, as_of=look.today))) if is_shown["defection"] else None
+    known = rhythm.population(look.days, today=look.today) if is_shown["defection"] else None
+    states = look.keep(frame_of(defection.status(look.days, as_of=look.today, known=known))) if known else None
     ahead = outlook.prepare(look) if is_shown["forecast"] else None
     return {
         **figures.concentration(look, classed),
         "retention": figures.retention(look) if is_shown["retention"] else None,
         "cohorts": figures.cohorts(look) if is_shown["cohorts"] else {"period": None, "rows": []},
-        "defections": figures.defections(look) if is_shown["defection"] else {"period": None, "rows": []},
+        "defections": figures.defections(look, known) if known else {"period": None, "rows": []},
         "segments": figures.segments(look) if is_shown["rfm"] else [],
         "stages": figures.stages(states) if states is not None else None,
         "model": outlook.model(look, ahead) if ahead else None,

@@ -13,6 +13,7 @@ from querencia.insight import defection, pareto, rfm, wording
 from querencia.insight.engine import Frame, frame_of, rows, whole
 from querencia.insight.gates import Gate
 from querencia.insight.periods import PERIODS, Period, index_of
+from querencia.insight.rhythm import Population
 from querencia.insight.tables import date_of
 
 STABILITY_WINDOWS = (365, 182, 91)
@@ -132,9 +133,9 @@ def _steps(look: Look, period: Period) -> int:
     return index_of(look.today, period) - index_of(look.first, period)
 
 
-def defections(look: Look) -> Facts:
+def defections(look: Look, known: Population) -> Facts:
     """Who left, came and came back in the latest months. The last one may not be over yet."""
-    found = rows(frame_of(defection.by_period(look.days, as_of=look.today)))[-PERIODS_MAX:]
+    found = rows(frame_of(defection.by_period(look.days, as_of=look.today, known=known)))[-PERIODS_MAX:]
     told = [
         {
             **plain(row),
