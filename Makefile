@@ -3,6 +3,8 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
+# What Python compiles it keeps, whatever the environment says: see tools/warm.py.
+export PYTHONDONTWRITEBYTECODE :=
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -72,4 +74,5 @@ $(READY): requirements.lock pyproject.toml $(MESSAGES) | $(PYTHON) $(UV)
 		cp requirements.lock $(VENV)/.installed.lock; fi
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
 	@$(PYTHON) tools/messages.py compile
+	@$(PYTHON) tools/warm.py
 	@touch $@
