@@ -10,7 +10,7 @@ import sysconfig
 from pathlib import Path
 
 # What no command loads, or only a few files of: tests, names in eighty languages, the tools of development.
-LEFT_OUT = re.compile(r"/(tests?|phonenumbers/(geodata|carrierdata|tzdata)|faker|mypy\w*|pygments|hypothesis|playwright)/")
+LEFT_OUT = re.compile(r"/(tests?|phonenumbers/(geo|carrier|tz)data|faker|mypy\w*|pygments|hypothesis|playwright)/")
 
 
 def main() -> None:
