@@ -82,6 +82,7 @@ class Work:
                     name=name, defaults={"as_of": self.run.as_of, "data": data, "run": self.run}
                 )
             self._end("write", status=Run.Status.DONE, finished_at=self._now(), customers=rows)
+        writing.settle()
 
     def fail(self, error: str) -> None:
         status = Run.Status.FAILED

@@ -49,6 +49,13 @@ def replace_scores(cells: Batches, scores: Batches, *, heard: Callable[[int], No
     return written
 
 
+def settle() -> None:
+    """After the commit: PostgreSQL reads an index alone only where it knows that every row may be seen by all."""
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute(f"VACUUM (ANALYZE) {Score._meta.db_table}")
+
+
 @contextmanager
 def _without_indexes(cursor: CursorWrapper, table: str) -> Iterator[None]:
     """SQLite sorts an index that is made at the end; one kept up row by row takes several times as long."""

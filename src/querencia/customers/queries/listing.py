@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Greatest
 
 from querencia.customers.models import Customer, Score, ScoreCell
 
@@ -104,7 +105,7 @@ def count(filters: Filters) -> int:
 
 def page(filters: Filters, *, sort: str = "at_stake", reverse: bool = False, after: str = "", size: int = PAGE) -> Page:
     """One page of scores with their customers. ``after`` is the cursor that an earlier page gave."""
-    rows = list(_ordered(filters, sort=sort, reverse=reverse, after=after)[: size + 1])
+    rows = list(_ordered(filters, sort=sort, reverse=reverse, after=after, size=size + 1))
     has_more = len(rows) > size
     rows = rows[:size]
     return Page(rows, count(filters), _cursor(rows[-1], sort) if has_more else "")
@@ -114,7 +115,7 @@ def every(filters: Filters, *, sort: str = "at_stake", reverse: bool = False, si
     """All scores that match, in order, read page by page: memory does not grow with the list."""
     after = ""
     while True:
-        rows = list(_ordered(filters, sort=sort, reverse=reverse, after=after)[:size])
+        rows = list(_ordered(filters, sort=sort, reverse=reverse, after=after, size=size))
         yield from rows
         if len(rows) < size:
             return
@@ -149,11 +150,11 @@ def _matching(filters: Filters) -> QuerySet[Score]:
     return scores
 
 
-def _ordered(filters: Filters, *, sort: str, reverse: bool, after: str) -> QuerySet[Score]:
+def _ordered(filters: Filters, *, sort: str, reverse: bool, after: str, size: int) -> QuerySet[Score]:
     column, descending = SORTS[sort]
     descending = descending is not reverse
     if sort == "name":
-        return _by_name(_matching(filters), descending, after)
+        return _by_name(_matching(filters), descending, after)[:size]
     few = filters.has_days
     scores = _matching(filters)
     if not few and any(filters.facets.values()):
@@ -162,15 +163,18 @@ def _ordered(filters: Filters, *, sort: str, reverse: bool, after: str) -> Query
             few = True
             scores = Score.objects.filter(cell_id__in=list(cells.values_list("pk", flat=True)))
             scores = scores.filter(at_stake__gt=0) if filters.only_at_stake else scores
-    if few and column != "last_on":
+    if few:
         # Few rows were gathered: an order that no index serves keeps planners from walking one all the same.
-        scores = scores.annotate(key=F(column) + 0)
-        column = "key"
+        scores = scores.annotate(place=Greatest(column, column))
+        column = "place"
     if after:
         value, last = _read_cursor(after, 2)
         scores = _beyond(scores, column, _value(sort, value), last, descending)
     order = (f"-{column}", "customer_id") if descending else (column, "-customer_id")
-    return scores.prefetch_related("customer", "cell").order_by(*order)
+    if not few:
+        # The walk reads nothing but the index, which knows the cell; the table is asked for what is shown alone.
+        scores = Score.objects.filter(pk__in=scores.order_by(*order).values("pk")[:size])
+    return scores.prefetch_related("customer", "cell").order_by(*order)[:size]
 
 
 def _beyond(scores: QuerySet[Score], column: str, value: Any, last: int, descending: bool) -> QuerySet[Score]:
