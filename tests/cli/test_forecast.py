@@ -151,6 +151,30 @@ def test_a_log_opened_from_a_day_is_the_log_of_that_day(
     assert len(found[0][0]) == 60
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("en", "nothing is claimed for it"), ("es", "no se promete nada de él"), ("pt", "nada se promete dele")],
+)
+def test_a_forecast_explains_itself_on_a_page(code: str, said: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("id,date,amount\na,2026-01-05,5\na,2026-01-15,7\nb,2026-01-20,3\n")
+    when = ("--as-of", "2026-01-31", "--horizon-days", "30")
+    done = run("forecast", "log.csv", *when, "--out", "a.csv", "--explain", "why.html", "--language", code)
+    assert done.code == 0, done.err
+    assert "why.html" in done.said
+    page = (tmp_path / "why.html").read_text(encoding="utf-8")
+    assert f'lang="{code}"' in page
+    assert said in page
+    assert "log.csv" in page
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("id,date,amount\na,2026-01-05,5\n")
+    (tmp_path / "pages").mkdir()
+    when = ("--as-of", "2026-01-31", "--horizon-days", "9", "--out", "o.csv")
+    assert "is a folder" in run("forecast", "log.csv", *when, "--explain", "pages").refused
+    assert not (tmp_path / "o.csv").exists()
+
+
 def test_ids_come_out_as_they_went_in(run: Run, tmp_path: Path) -> None:
     ids = ["007", "12", "Ana, Ltd.", 'the "best"', "ñandú", "1e5", "=1+1"]
     table = pl.DataFrame({"id": ids * 3, "date": ["2026-01-05", "2026-02-06", "2026-03-07"] * 7, "amount": [5.5] * 21})
@@ -216,6 +240,18 @@ REFUSALS: dict[str, tuple[list[str], str]] = {
     "another kind of file": (["--as-of", "2026-01-31", "--horizon-days", "9", "--out", "o.xlsx"], ".csv or .parquet"),
     "no folder": (["--as-of", "2026-01-31", "--horizon-days", "9", "--out", "no/o.csv"], "there is no folder no"),
     "over its source": (["--as-of", "2026-01-31", "--horizon-days", "9", "--out", "log.csv"], "would be lost"),
+    "no folder for the page": (
+        ["--as-of", "2026-01-31", "--horizon-days", "9", "--out", "o.csv", "--explain", "no/why.html"],
+        "--explain: there is no folder no",
+    ),
+    "page over its source": (
+        ["--as-of", "2026-01-31", "--horizon-days", "9", "--out", "o.csv", "--explain", "log.csv"],
+        "would be lost",
+    ),
+    "page and forecast in one": (
+        ["--as-of", "2026-01-31", "--horizon-days", "9", "--out", "o.csv", "--explain", "o.csv"],
+        "give each a file of its own",
+    ),
     "no such column": (
         ["--as-of", "2026-01-31", "--horizon-days", "9", "--out", "o.csv", "--columns", "at=when"],
         "There is no column when",

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from querencia.insight import InputError, economics, language, plot, tables
-from querencia.insight.economics import Inputs, Kept, pictures
+from querencia.insight.economics import Inputs, Kept
 from querencia.insight.estimate import Estimate
 from querencia.insight.lifetime import ShiftedBetaGeoModel
 from tests.insight.logs import CDNOW_COLUMNS, CDNOW_END, ENGINES, cdnow, log
@@ -493,7 +493,7 @@ def test_gates_of_thin_logs() -> None:
 
 def test_pictures_carry_their_words(kept: Kept) -> None:
     rows = economics.at_points(kept, Inputs(), [n / 100 for n in range(11)])
-    drawn = plot.svg(pictures.gain(rows, marked=0.05, currency="EUR"))
+    drawn = plot.svg(plot.gain(rows, marked=0.05, currency="EUR"))
     assert drawn.startswith("<svg")
     assert "At 5 points: €" in drawn
-    assert "<path" in plot.svg(pictures.renewals(kept.could, kept.renewed, economics.rates(kept)))
+    assert "<path" in plot.svg(plot.renewals(kept.could, kept.renewed, economics.rates(kept)))

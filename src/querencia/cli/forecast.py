@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,7 @@ class Told:
     customers: int
     foretold: int
     doubts: list[str]
+    explained: dict[str, Any]
 
 
 def command(
@@ -57,6 +58,14 @@ def command(
     intervals: Annotated[
         bool, typer.Option("--intervals", help="Add how far each figure could be off: …_low and …_high.")
     ] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="Write a page on how far it can be trusted: who was tried, how each did, what is left unsaid.",
+            show_default=False,
+        ),
+    ] = None,
     language: options.Language = "en",
     delimiter: options.Delimiter = None,
     encoding: options.Encoding = None,
@@ -70,11 +79,14 @@ def command(
 
     The model is chosen by a trial inside the history; whatever comes after the day changes nothing. For example:
 
-    [bold]querencia forecast sales.csv --as-of 2026-06-30 --horizon-days 90 --out forecast.csv[/]
+    [bold]querencia forecast sales.csv --as-of 2026-06-30 --horizon-days 90 --out forecast.csv --explain why.html[/]
     """
     if out.suffix.lower() not in WRITERS:
         raise Refused(f"--out ends in .csv or .parquet, which says how it is written; {out} does neither.")
     target = results.target(out, "--out", inputs=files)
+    page = results.target(explain, "--explain", inputs=files) if explain else None
+    if page and page.resolve() == target.resolve():
+        raise Refused(f"--out and --explain both name {page}: give each a file of its own.")
     form = options.written(delimiter, encoding, decimal_comma, date_order, sheet)
     with options.speaking(language):
         from django.utils.translation import gettext as _
@@ -88,13 +100,18 @@ def command(
             logs.summarise(screen, log)
             with screen.progress(_("Looking ahead")):
                 told = _written(log, as_of.date(), horizon_days, target, with_intervals=intervals)
+            if page:
+                _explain(page, told, language, files)
             _tell(screen, told, target)
+            if page:
+                screen.say(_("Written: %(path)s") % {"path": page})
 
 
 def _written(log: "Log", day: date, horizon_days: int, target: Path, *, with_intervals: bool) -> "Told":
     """Write the forecast; what is worth saying of it."""
     from querencia.insight import forecast, gates, tables
     from querencia.insight.engine import frame_of
+    from querencia.insight.forecast import explained
     from querencia.insight.keeping import kept
 
     with kept(frame_of(log.purchases)) as keep:
@@ -105,8 +122,17 @@ def _written(log: "Log", day: date, horizon_days: int, target: Path, *, with_int
             expected.query("expected", _copy(log, with_intervals, path, WRITERS[target.suffix.lower()]))
         checked = gates.check(days, as_of=day, horizon_days=horizon_days)
         foretold = expected.shape[0]
+        why = explained.explain(chosen, currency=log.currency, gates=checked, table=frame_of(expected))
     reasons = [gate.reason for gate in gates.closed(checked, "forecast")]
-    return Told(chosen, log.desk.table("customers").shape[0], foretold, reasons)
+    return Told(chosen, log.desk.table("customers").shape[0], foretold, reasons, why)
+
+
+def _explain(page: Path, told: "Told", language: str, files: list[str]) -> None:
+    from querencia.insight.forecast import explained_page
+
+    title = ", ".join(Path(name).name for name in files if name != "-")
+    with results.replacing(page) as path:
+        path.write_text(explained_page.html(told.explained, language=language, title=title), encoding="utf-8")
 
 
 def _copy(log: "Log", with_intervals: bool, path: Path, form: str) -> str:

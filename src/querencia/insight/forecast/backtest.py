@@ -123,12 +123,18 @@ class Heard:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The back-test with the kinds of candidate chosen, and the latest trial, to measure intervals on."""
+    """The back-test with the kinds of candidate chosen and the trials held, the latest first: intervals are measured
+    on that one. ``rule``: the best simple rule for how many."""
 
     backtest: Backtest
     count: type[Candidate]
     chance: type[Candidate]
-    latest: Heard
+    rule: type[Candidate]
+    heard: tuple[Heard, ...]
+
+    @property
+    def latest(self) -> Heard:
+        return self.heard[0]
 
 
 class Benches:
@@ -237,7 +243,7 @@ def _verdict(heard: Sequence[Heard]) -> Verdict:
         calibration=tuple(_calibration(latest.said[chosen["chance"]][1], history)),
         lift=tuple(_lift(latest.said[chosen["count"]][0], history)),
     )
-    return Verdict(backtest, chosen["count"], chosen["chance"], latest)
+    return Verdict(backtest, chosen["count"], chosen["chance"], rules["count"], tuple(heard))
 
 
 def _calibration(chance: Array, history: Histories) -> Iterator[dict[str, float]]:

@@ -31,6 +31,7 @@ from querencia.insight.forecast.backtest import (
 from querencia.insight.forecast.candidates import Bench, Candidate, ModelBlend, Modelled, ModifiedBetaGeo, PooledRate
 from querencia.insight.forecast.histories import Histories, Past, past_of
 from querencia.insight.forecast.levels import NO_SEASON, Season
+from querencia.insight.forecast.rounds import Round, rounds
 from querencia.insight.forecast.spending import Amount, EverybodysMean, SpendTrial
 from querencia.insight.lifetime.groups import Array
 from querencia.insight.tables import Day, as_days, day_number
@@ -57,7 +58,7 @@ class Forecast:
     nothing is claimed for it. ``amount`` says what a purchase brings; ``spend_trials``: how each estimate of that did
     on the days held out, the best first. ``season``: how the days ahead differ from what the models say (see
     :mod:`querencia.insight.forecast.levels`). ``coverage``: share of customers within the interval of purchases in the
-    back-test; 80 % is stated."""
+    back-test; 80 % is stated. ``rounds``: what was foretold on each day of the trials, and what came."""
 
     as_of: int
     horizon_days: int
@@ -70,6 +71,7 @@ class Forecast:
     season: Season = NO_SEASON
     coverage: float | None = None
     spend_trials: tuple[SpendTrial, ...] = ()
+    rounds: tuple[Round, ...] = ()
     scored: Frame | None = field(default=None, repr=False)
 
     @property
@@ -139,6 +141,7 @@ def prepare(purchases: Any, *, as_of: Day, horizon_days: int) -> Forecast:
         season=made.season,
         coverage=made.coverage,
         spend_trials=tuple(trials),
+        rounds=made.rounds,
         scored=spending.placed(summary, past, history, made.scores),
     )
 
@@ -158,6 +161,7 @@ class Answer:
     chance: Candidate
     season: Season
     coverage: float | None
+    rounds: tuple[Round, ...]
     scores: dict[str, Array]
 
 
@@ -166,12 +170,14 @@ def _answer(benches: Benches, history: Histories, verdict: Verdict | None, amoun
     count: Candidate
     chance: Candidate
     coverage: float | None
+    held: tuple[Round, ...]
     if verdict is None:
         count = chance = Bench(history).candidate(PooledRate)
-        level, wider, coverage = NO_SEASON, 0.0, None
+        level, wider, coverage, held = NO_SEASON, 0.0, None, ()
     else:
         count, chance, level = _fitted(benches, history, verdict)
         wider, coverage = _fitting(verdict)
+        held = rounds(verdict, wider)
     expected, said = count.expected(history, days), np.clip(chance.chance(history, days), 0.0, 1.0)
     expected = expected if count.is_simple else level.expected(expected)
     said = said if chance.is_simple else level.chance(said)
@@ -193,7 +199,7 @@ def _answer(benches: Benches, history: Histories, verdict: Verdict | None, amoun
         "spend_low": spend_low,
         "spend_high": spend_high,
     }
-    return Answer(count, chance, level, coverage, scores)
+    return Answer(count, chance, level, coverage, held, scores)
 
 
 def _fitted(benches: Benches, history: Histories, verdict: Verdict) -> tuple[Candidate, Candidate, Season]:

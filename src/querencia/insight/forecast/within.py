@@ -22,13 +22,18 @@ def widened(shape: Array, wider: float) -> Array:
 
 def fitting(expected: Array, chance: Array, shape: Array, actual: Array, weight: Array) -> tuple[float, float]:
     """How much wider the spread must be for the stated share to fall within, and the share that then does."""
-    covered = 0.0
+    share = 0.0
     for wider in WIDER:
-        low, high = purchases(expected, chance, widened(shape, wider))
-        covered = float(weight @ ((actual >= np.floor(low)) & (actual <= high)) / weight.sum())
-        if covered >= WITHIN:
-            return wider, covered
-    return WIDER[-1], covered
+        share = covered(expected, chance, widened(shape, wider), actual, weight)
+        if share >= WITHIN:
+            return wider, share
+    return WIDER[-1], share
+
+
+def covered(expected: Array, chance: Array, shape: Array, actual: Array, weight: Array) -> float:
+    """Share of customers who bought as often as the interval says."""
+    low, high = purchases(expected, chance, shape)
+    return float(weight @ ((actual >= np.floor(low)) & (actual <= high)) / weight.sum())
 
 
 def purchases(expected: Array, chance: Array, shape: Array) -> tuple[Array, Array]:

@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
 
 import narwhals as nw
 
 from querencia.insight import forecast, lifetime
 from querencia.insight.engine import Frame, rows, whole
-from querencia.insight.forecast import Forecast, Trial
+from querencia.insight.forecast import Forecast, total
+from querencia.insight.forecast.totals import trial_of
 from querencia.insight.report.figures import Facts, Look, plain
 from querencia.insight.tables import date_of
 
 CALLS = 10
-Z80, Z95 = 1.2816, 1.96
 
 type Named = Callable[[Sequence[Any]], Sequence[str]] | None
 
@@ -48,20 +47,14 @@ def model(look: Look, ahead: Ahead) -> Facts:
 
 
 def expected(look: Look, ahead: Ahead) -> Facts:
-    """What all customers together are expected to do, newcomers apart.
-
-    The interval (95 %) holds chance among customers and, as its systematic part, an error of the size that the
-    back-test made. It is null where nothing could be tried.
-    """
-    chosen, trial = ahead.chosen, _trial(ahead.chosen)
-    found = rows(ahead.table.select(*_sums("expected_purchases"), *_sums("expected_spend")))[0]
-    made: Facts = {"model": chosen.model, "horizon_days": look.horizon, **_referee(chosen)}
+    """What all customers together are expected to do, newcomers apart (:func:`querencia.insight.forecast.total`). The
+    interval is null where nothing could be tried."""
+    _customers, totals, is_tried = total(ahead.chosen, ahead.table)
+    made: Facts = {"model": ahead.chosen.model, "horizon_days": look.horizon, **_referee(ahead.chosen)}
     for name, shown in (("expected_purchases", _count), ("expected_spend", look.money)):
-        total, variance = float(found[name] or 0.0), float(found[f"{name}_variance"] or 0.0)
-        half = Z95 * sqrt(variance + (trial.total_error * total) ** 2) if trial else None
-        made[name] = shown(total)
-        made[f"{name}_low"] = None if half is None else shown(max(0.0, total - half))
-        made[f"{name}_high"] = None if half is None else shown(total + half)
+        made[name] = shown(totals[name].value)
+        made[f"{name}_low"] = shown(totals[name].low) if is_tried else None
+        made[f"{name}_high"] = shown(totals[name].high) if is_tried else None
     return made
 
 
@@ -69,13 +62,8 @@ def _count(value: float) -> float:
     return round(value, 1)
 
 
-def _trial(chosen: Forecast) -> Trial | None:
-    trials = chosen.backtest.trials if chosen.backtest else ()
-    return next((each for each in trials if each.name == chosen.model), None)
-
-
 def _referee(chosen: Forecast) -> Facts:
-    trial, backtest = _trial(chosen), chosen.backtest
+    trial, backtest = trial_of(chosen), chosen.backtest
     if trial is None or backtest is None:
         return {"beats_simple_by": None, "simple_rule": None, "total_error": None, "backtest": []}
     return {
@@ -84,12 +72,6 @@ def _referee(chosen: Forecast) -> Facts:
         "total_error": round(trial.total_error, 4),
         "backtest": [plain(row) for row in backtest.table()],
     }
-
-
-def _sums(name: str) -> list[nw.Expr]:
-    """The sum over customers, and its variance by the width of each one's 80 % interval."""
-    width = (nw.col(f"{name}_high") - nw.col(f"{name}_low")) / (2 * Z80)
-    return [nw.col(name).sum(), (width * width).sum().alias(f"{name}_variance")]
 
 
 def stakes(look: Look, ahead: Ahead | None, states: Frame | None, classed: Frame | None, named: Named) -> Facts:

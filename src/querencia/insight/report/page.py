@@ -25,10 +25,11 @@ def html(facts: Facts, *, language: str = "en", title: str = "") -> str:
     from querencia.insight.language import spoken
 
     with spoken(language):
-        return _environment(facts["currency"] or "").get_template("page.html").render(_context(facts, title))
+        return environment(facts["currency"] or "").get_template("page.html").render(_context(facts, title))
 
 
-def _environment(currency: str) -> Environment:
+def environment(currency: str) -> Environment:
+    """Templates of pages that are one file, with numbers, days and money (text, in units) as readers write them."""
     made = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=select_autoescape(),

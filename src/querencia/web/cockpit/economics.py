@@ -19,7 +19,7 @@ from querencia.business import queries as business
 from querencia.business.models import Business
 from querencia.common import money
 from querencia.insight import economics, plot
-from querencia.insight.economics import Inputs, Kept, pictures
+from querencia.insight.economics import Inputs, Kept
 from querencia.insight.gates import Gate
 from querencia.insight.intervals import wilson
 from querencia.measures import queries
@@ -114,7 +114,7 @@ def _answer(kept: Kept, inputs: Inputs, known: Business, referral: list[str]) ->
     rows = economics.at_points(kept, inputs, _steps(inputs.points))
     drawn = {}
     if found is not None:
-        drawn["gain"] = plot.svg(pictures.gain(rows, marked=inputs.points, currency=known.currency))
+        drawn["gain"] = plot.svg(plot.gain(rows, marked=inputs.points, currency=known.currency))
         seen = (tuple(kept.could), tuple(kept.renewed), tuple(economics.rates(kept)))
         drawn["renewals"] = _drawn_renewals(*seen, language())
     return Answer(
@@ -131,7 +131,7 @@ def _answer(kept: Kept, inputs: Inputs, known: Business, referral: list[str]) ->
 @lru_cache(maxsize=32)
 def _drawn_renewals(could: tuple[int, ...], renewed: tuple[int, ...], rates: tuple[float, ...], code: str) -> str:
     """The same whatever is moved: drawn once in each language (``code``, the one now spoken)."""
-    return plot.svg(pictures.renewals(could, renewed, rates))
+    return plot.svg(plot.renewals(could, renewed, rates))
 
 
 def _steps(points: float) -> list[float]:

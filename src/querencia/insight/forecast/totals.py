@@ -1,0 +1,42 @@
+"""What all customers together will do: the sum of what is expected of each, with how far it could be off."""
+
+from math import sqrt
+
+import narwhals as nw
+
+from querencia.insight.engine import Frame, rows, whole
+from querencia.insight.estimate import Estimate
+from querencia.insight.forecast.backtest import Trial
+from querencia.insight.forecast.prediction import Forecast
+
+Z80, Z95 = 1.2816, 1.96
+FIGURES = ("expected_purchases", "expected_spend")
+
+
+def total(chosen: Forecast, table: Frame | None = None) -> tuple[int, dict[str, Estimate], bool]:
+    """Customers, their ``expected_purchases`` and ``expected_spend`` (minor units), and whether the ends are known.
+
+    The interval (95 %) holds chance among customers, by the width of each one's 80 % interval, and as its systematic
+    part an error of the size that the back-test made. Where nothing could be tried, both ends are the value.
+    ``table``: that of the forecast, where it is kept already.
+    """
+    sums = [part for name in FIGURES for part in _sums(name)]
+    found = rows((chosen.table() if table is None else table).select(nw.len().alias("customers"), *sums))[0]
+    trial = trial_of(chosen)
+    made = {}
+    for name in FIGURES:
+        value, variance = float(found[name] or 0.0), float(found[f"{name}_variance"] or 0.0)
+        half = Z95 * sqrt(variance + (trial.total_error * value) ** 2) if trial else 0.0
+        made[name] = Estimate(value, max(0.0, value - half), value + half)
+    return whole(found["customers"]), made, trial is not None
+
+
+def trial_of(chosen: Forecast) -> Trial | None:
+    """How the model that was chosen did on the days held out last."""
+    trials = chosen.backtest.trials if chosen.backtest else ()
+    return next((each for each in trials if each.name == chosen.model), None)
+
+
+def _sums(name: str) -> list[nw.Expr]:
+    width = (nw.col(f"{name}_high") - nw.col(f"{name}_low")) / (2 * Z80)
+    return [nw.col(name).sum(), (width * width).sum().alias(f"{name}_variance")]
