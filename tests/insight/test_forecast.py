@@ -76,6 +76,7 @@ def test_the_winner_is_chosen_inside_the_history_and_beats_the_simple_rules_ahea
     assert_sound(table)
 
 
+@pytest.mark.slow
 def test_every_engine_gives_the_same(cdnow: pl.DataFrame) -> None:
     expected = forecast.predict(cdnow, as_of=CUT, horizon_days=90).sort("customer_id")
     relation = duckdb.connect().from_arrow(cdnow.to_arrow())
@@ -173,6 +174,7 @@ def followed(log: pl.DataFrame, as_of: int, horizon: int) -> tuple[pl.DataFrame,
     return made, made["actual"].fill_null(0).to_numpy().astype(float)
 
 
+@pytest.mark.slow
 def test_customers_who_buy_by_the_clock_are_known_as_such() -> None:
     log = shop(700, 720, seed=1, regularity=5.0)
     made = forecast.prepare(log, as_of=540, horizon_days=120)
@@ -184,6 +186,7 @@ def test_customers_who_buy_by_the_clock_are_known_as_such() -> None:
     assert len(made.backtest.origins) == 2
 
 
+@pytest.mark.slow
 def test_a_second_season_is_expected_like_the_first() -> None:
     log = shop(900, 800, seed=2, season=0.8)
     as_of, horizon = 640, 90  # the trough of the first year lay at 182, the season begins again at 640
@@ -200,6 +203,7 @@ def test_without_a_year_behind_there_is_no_season() -> None:
     assert (made.season.factor, made.season.shift) == (1.0, 0.0)
 
 
+@pytest.mark.slow
 def test_learners_speak_where_there_are_lessons_and_are_silent_where_not(cdnow: pl.DataFrame) -> None:
     late = datetime.date(1998, 5, 1)
     taught = forecast.prepare(cdnow, as_of=late, horizon_days=54).backtest
@@ -214,6 +218,7 @@ def test_learners_speak_where_there_are_lessons_and_are_silent_where_not(cdnow: 
     assert {trial.name for trial in forecast.prepare(cdnow, as_of=CUT, horizon_days=91).backtest.trials} >= {"MBG/NBD"}  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_the_interval_holds_what_it_states() -> None:
     log = shop(1_500, 720, seed=4, regularity=1.0)
     table, actual = followed(log, 540, 180)

@@ -153,6 +153,7 @@ def test_chances_agree_with_a_simulated_shop() -> None:
     assert model.probability_alive(one)[0] == pytest.approx((left[silent] > age).mean(), abs=error)
 
 
+@pytest.mark.slow
 def test_parameters_come_back_from_data_they_made() -> None:
     rng = np.random.default_rng(3)
     n, age = 30_000, 300.0

@@ -104,6 +104,7 @@ def test_an_empty_log_gives_a_page_that_says_so(code: str) -> None:
     assert said[code] in report.html(found, language=code)
 
 
+@pytest.mark.slow
 def test_nothing_on_the_page_is_english_only() -> None:
     given = {
         "currency": "USD",

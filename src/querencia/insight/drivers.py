@@ -21,7 +21,7 @@ from scipy.stats import t as student
 
 from querencia.insight.engine import frame_of, rows, small, whole
 from querencia.insight.errors import InputError
-from querencia.insight.gates import Gate
+from querencia.insight.gates import Gate, Gates
 from querencia.insight.intervals import CONFIDENCE
 from querencia.insight.language import gettext as _
 from querencia.insight.reading import example_of
@@ -121,7 +121,7 @@ def _number(name: str, dtype: Any) -> nw.Expr:
     return (given.cast(nw.Int64()) if dtype == nw.Boolean else given).cast(nw.Float64())
 
 
-def check(answers: Any, *, outcome: str, drivers: Sequence[str]) -> list[Gate]:
+def check(answers: Any, *, outcome: str, drivers: Sequence[str]) -> Gates:
     """The gates ``answers`` (a hundred, and ten per driver) and ``spread`` (the outcome is not always the same)."""
     read = _read(answers, outcome, drivers)
     least = max(ANSWERS_MIN, ANSWERS_PER_DRIVER * len(read.drivers))
@@ -138,7 +138,7 @@ def check(answers: Any, *, outcome: str, drivers: Sequence[str]) -> list[Gate]:
         reason = _("The overall answers differ from customer to customer, as they must to be explained.")
     else:
         reason = _("All customers gave the same overall answer: there is nothing to explain.")
-    return [enough, Gate("spread", is_open, reason)]
+    return Gates([enough, Gate("spread", is_open, reason)])
 
 
 def weights(answers: Any, *, outcome: str, drivers: Sequence[str], draws: int = DRAWS, seed: int = 0) -> Any:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from querencia.insight import notebook
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -10,3 +12,6 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    def _repr_html_(self) -> str:
+        return notebook.card("", rows=notebook.estimates({"": self}))

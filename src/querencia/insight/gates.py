@@ -15,6 +15,7 @@ from typing import Any
 
 import narwhals as nw
 
+from querencia.insight import notebook
 from querencia.insight.engine import rows, whole
 from querencia.insight.language import gettext as _
 from querencia.insight.rfm import as_summary
@@ -48,8 +49,22 @@ class Gate:
     reason: str
     facts: Mapping[str, int] = field(default_factory=dict)
 
+    def _repr_html_(self) -> str:
+        return notebook.card("", rows=[self.row()])
 
-def check(purchases: Any, *, as_of: Day, horizon_days: int | None = None) -> list[Gate]:
+    def row(self) -> tuple[str, str, str]:
+        """Its name, whether it is open, and why, as a notebook shows them."""
+        return self.name, _("open") if self.is_open else _("closed"), self.reason
+
+
+class Gates(list[Gate]):
+    """Gates that were looked at together: a list, and in a notebook a table."""
+
+    def _repr_html_(self) -> str:
+        return notebook.card("", rows=[gate.row() for gate in self])
+
+
+def check(purchases: Any, *, as_of: Day, horizon_days: int | None = None) -> Gates:
     """The gates ``customers, repeaters, history, recent, money`` for a table of purchases or of days.
 
     ``horizon_days``: how far ahead is to be looked; the history asked for is twice that, and at least eight weeks.
@@ -73,18 +88,20 @@ def check(purchases: Any, *, as_of: Day, horizon_days: int | None = None) -> lis
     customers, repeaters, spenders = (whole(facts[name]) for name in ("customers", "repeaters", "spenders"))
     history = whole(facts["history_days"]) + 1 if customers else 0
     silent = today - whole(facts["last_day"]) if customers else None
-    return [
-        _customers(customers),
-        _repeaters(repeaters),
-        _history(history, horizon_days),
-        _recent(silent, horizon_days or RECENT_DAYS),
-        _money(spenders),
-    ]
+    return Gates(
+        [
+            _customers(customers),
+            _repeaters(repeaters),
+            _history(history, horizon_days),
+            _recent(silent, horizon_days or RECENT_DAYS),
+            _money(spenders),
+        ]
+    )
 
 
-def closed(gates: Collection[Gate], figure: str) -> list[Gate]:
+def closed(gates: Collection[Gate], figure: str) -> Gates:
     """The gates in the way of a kind of figure (see ``NEEDS``); none means that it may be shown."""
-    return [gate for gate in gates if gate.name in NEEDS[figure] and not gate.is_open]
+    return Gates(gate for gate in gates if gate.name in NEEDS[figure] and not gate.is_open)
 
 
 def _filled(reason: str, facts: Mapping[str, int]) -> str:

@@ -20,10 +20,11 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from querencia.insight import notebook
 from querencia.insight.engine import Frame, beside, frame_of, rows, small, whole
 from querencia.insight.errors import InputError
 from querencia.insight.estimate import Estimate
-from querencia.insight.gates import Gate
+from querencia.insight.gates import Gate, Gates
 from querencia.insight.intervals import CONFIDENCE, wilson
 from querencia.insight.language import gettext as _
 from querencia.insight.reading import example_of
@@ -70,6 +71,11 @@ class Iceberg:
     silent: Estimate
     per_complaint: Estimate | None
 
+    def _repr_html_(self) -> str:
+        named = {_("have a problem"): self.problems, _("say so"): self.complaints, _("say nothing"): self.silent}
+        named |= {_("behind each complaint"): self.per_complaint} if self.per_complaint else {}
+        return notebook.card("", said(self), rows=notebook.estimates(named))
+
 
 @dataclass(frozen=True)
 class Captured:
@@ -80,6 +86,12 @@ class Captured:
     both: int
     total: Estimate
     standard_error: float
+
+    def _repr_html_(self) -> str:
+        counted = [(_("on the first list"), self.first), (_("on the second list"), self.second)]
+        rows = [(name, number(count), "") for name, count in [*counted, (_("on both"), self.both)]]
+        rows += notebook.estimates({_("in all"): self.total, _("on neither"): self.unseen})
+        return notebook.card("", rows=rows)
 
     @property
     def unseen(self) -> Estimate:
@@ -289,13 +301,13 @@ def _drawn(
     return np.array([customers * share * (base - stay) * worth for share, stay in zip(shares, stays, strict=True)])
 
 
-def check(answers: Any) -> list[Gate]:
+def check(answers: Any) -> Gates:
     """The gates ``asked``, ``problems`` and ``complaints``: whether enough were asked, had a problem, and said so."""
     counts = {group: sum(stayed) for group, stayed in _answers(answers).items()}
     everybody = sum(counts.values())
     problems = everybody - counts.get("no_problem", 0)
     complaints = problems - counts.get("silent", 0)
-    found = []
+    found = Gates()
     for name, count, least, enough, too_few in (
         (
             "asked",

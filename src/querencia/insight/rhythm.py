@@ -28,7 +28,10 @@ from math import ceil, exp, log, sqrt
 import narwhals as nw
 import numpy as np
 
-from querencia.insight.engine import Frame, rows, whole
+from querencia.insight import notebook
+from querencia.insight.engine import Frame, edge, rows, whole
+from querencia.insight.language import gettext as _
+from querencia.insight.wording import number
 
 LATE_QUANTILE = 0.80
 LEFT_QUANTILE = 0.95
@@ -58,6 +61,14 @@ class Population:
     left: float | None
     first_late: int | None
     first_left: int | None
+
+    def _repr_html_(self) -> str:
+        rows = {
+            _("gaps between purchases"): number(self.gaps),
+            _("typical gap in days"): number(exp(self.log_mean)),
+            _("days after which a single purchase stays one"): notebook.figure(self.first_left),
+        }
+        return notebook.card("", rows=rows.items())
 
 
 def gaps(days: Frame) -> Frame:
@@ -91,13 +102,13 @@ def silences(days: Frame) -> Frame:
 
 def latest(days: Frame) -> Frame:
     """The silence that each customer is in: the last row of :func:`silences`, by grouping, which costs half as much."""
+    completed, gap = edge(gaps(days), "gap", by="day", of="customer_id", last=True)
     return (
-        gaps(days)
-        .with_columns(nw.lit(1).alias("one"))
+        completed.with_columns(nw.lit(1).alias("one"))
         .group_by("customer_id")
         .agg(
             nw.col("day").max().alias("last_day"),
-            nw.col("gap").last(order_by="day"),
+            gap.alias("gap"),
             nw.col("log_gap").sum().alias("log_sum"),
             nw.col("one").sum().alias("place"),
         )

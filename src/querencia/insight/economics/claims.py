@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from querencia.insight import notebook
 from querencia.insight.economics.kept import Kept
 from querencia.insight.economics.scenario import Inputs, Scenario, scenario
 from querencia.insight.economics.shares import referred
 from querencia.insight.estimate import Estimate
 from querencia.insight.explain import days
-from querencia.insight.gates import CUSTOMERS_MIN, Gate
+from querencia.insight.gates import CUSTOMERS_MIN, Gate, Gates
 from querencia.insight.intervals import CONFIDENCE
 from querencia.insight.language import gettext as _
 from querencia.insight.uplift.arms import z_of
@@ -26,8 +27,11 @@ class Claim:
     own: str
     figure: Estimate | None
 
+    def _repr_html_(self) -> str:
+        return notebook.card("", self.claim, self.own)
 
-def check(kept: Kept) -> list[Gate]:
+
+def check(kept: Kept) -> Gates:
     """The gates ``customers``, ``renewals`` and ``money`` of the economics of a firm."""
     could = kept.could[0] if kept.could else 0
     facts = {"count": kept.customers, "least": CUSTOMERS_MIN}
@@ -38,7 +42,7 @@ def check(kept: Kept) -> list[Gate]:
             "Customers who have bought so far: %(count)s. Below %(least)s, chance moves every share by more than "
             "17 points."
         )
-    found = [Gate("customers", kept.customers >= CUSTOMERS_MIN, reason % facts, facts)]
+    found = Gates([Gate("customers", kept.customers >= CUSTOMERS_MIN, reason % facts, facts)])
     facts = {"count": could, "least": CUSTOMERS_MIN}
     if could >= CUSTOMERS_MIN:
         reason = _("Customers who could show whether they stay: %(count)s, enough (at least %(least)s).")
@@ -55,7 +59,7 @@ def check(kept: Kept) -> list[Gate]:
         reason = _("Customers have brought money in, so that their worth can be told.")
     else:
         reason = _("No customer has brought money in: the purchases have no amounts, or everything was given back.")
-    return [*found, Gate("money", spends, reason)]
+    return Gates([*found, Gate("money", spends, reason)])
 
 
 def claims(kept: Kept, inputs: Inputs, *, currency: str, referral: Collection[str] = ()) -> list[Claim]:

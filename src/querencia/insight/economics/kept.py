@@ -13,15 +13,18 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from querencia.insight import notebook
 from querencia.insight.defection import WINDOWS
 from querencia.insight.economics.shares import long_standing, steady, top
 from querencia.insight.engine import Frame, frame_of, rows, whole, windowed
 from querencia.insight.errors import InputError
 from querencia.insight.estimate import Estimate
 from querencia.insight.intervals import wilson
+from querencia.insight.language import gettext as _
 from querencia.insight.lifetime import ShiftedBetaGeoModel
 from querencia.insight.reading import quotient
 from querencia.insight.tables import Day, as_days, day_number
+from querencia.insight.wording import number
 
 YEAR_DAYS = 365
 TENURES_MAX = 60
@@ -93,6 +96,12 @@ class Kept:
         mean = self.spend / self.windows
         squares = self.spend_squared - 2 * mean * self.spend_by_windows + mean**2 * self.windows_squared
         return mean, max(0.0, squares) ** 0.5 / self.windows
+
+    def _repr_html_(self) -> str:
+        rows = [(_("Customers"), number(self.customers), ""), (_("have not left"), number(self.base), "")]
+        rows += [] if self.window_days is None else [(_("days of a window"), number(self.window_days), "")]
+        shares = {_("renew"): self.renewal, _("revenue of the best fifth"): self.top_20}
+        return notebook.card("", rows=rows + notebook.estimates({n: one for n, one in shares.items() if one}))
 
     def to_json(self) -> dict[str, Any]:
         """Numbers, lists and names alone."""

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from querencia.insight import notebook
 from querencia.insight.economics import worth
 from querencia.insight.economics.kept import Kept
 from querencia.insight.economics.worth import RETENTION_MAX, YEAR_DAYS, Array
 from querencia.insight.errors import InputError
 from querencia.insight.estimate import Estimate
 from querencia.insight.intervals import CONFIDENCE
+from querencia.insight.language import gettext as _
+from querencia.insight.wording import money
 
 DRAWS = 1_000
 PERIODS = 120  # beyond them the rate of renewal stays as it is
@@ -80,6 +83,17 @@ class Scenario:
     acquiring_times: float | None
     payback_days: int | None
     new_value_one_rate: int
+
+    def _repr_html_(self) -> str:
+        shares = {_("retention"): self.retention, _("with the points"): self.retention_with}
+        amounts = {
+            _("worth of a new customer"): self.new_value,
+            _("what a present one still brings"): self.present_value,
+            _("what the points bring"): self.gain,
+            _("may cost a customer and year"): self.break_even,
+        }
+        rows = notebook.estimates(shares) + notebook.estimates(amounts, written=lambda minor: money(minor, ""))
+        return notebook.card("", rows=rows)
 
 
 def scenario(kept: Kept, inputs: Inputs | None = None, *, seed: int = 0) -> Scenario | None:

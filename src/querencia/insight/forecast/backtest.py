@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
+from querencia.insight import explain, notebook
 from querencia.insight.forecast.accuracy import auc, calibration, captured, miscalibration
 from querencia.insight.forecast.candidates import (
     Bench,
@@ -33,6 +34,7 @@ from querencia.insight.forecast.histories import Histories, Past
 from querencia.insight.forecast.learned import LearnedBlend, Regression, Trees, WholeBlend, has_lessons
 from querencia.insight.forecast.levels import Season, season, shifted_to
 from querencia.insight.intervals import wilson
+from querencia.insight.language import gettext as _
 from querencia.insight.lifetime.groups import Array
 
 CUSTOMERS_MIN, REPEATERS_MIN, BUYERS_MIN = 50, 20, 10  # below them a trial says nothing
@@ -101,6 +103,15 @@ class Backtest:
     origins: tuple[int, ...] = ()
     calibration: tuple[dict[str, float], ...] = ()
     lift: tuple[dict[str, float], ...] = ()
+
+    def _repr_html_(self) -> str:
+        columns = (_("Candidate"), _("Mean error"), _("Root mean square"), _("Buyers told apart (AUC)"))
+        rows = [
+            (explain.model_name(row["name"]), *(notebook.figure(row[name]) for name in ("mae", "rmse", "auc")))
+            for row in self.table()
+        ]
+        said = explain.model(self.chosen, beats_simple_by=self.beats_simple_by, simple=self.simple)
+        return notebook.card("", said, columns=columns, rows=rows)
 
     def table(self) -> list[dict[str, Any]]:
         """One row per candidate, the winner first."""

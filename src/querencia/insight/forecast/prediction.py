@@ -74,6 +74,11 @@ class Forecast:
     rounds: tuple[Round, ...] = ()
     scored: Frame | None = field(default=None, repr=False)
 
+    def _repr_html_(self) -> str:
+        from querencia.insight.forecast.totals import shown
+
+        return shown(self)
+
     @property
     def parameters(self) -> dict[str, float]:
         """Learned parameters by name; empty for anything but a single model."""

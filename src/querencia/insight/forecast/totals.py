@@ -4,10 +4,13 @@ from math import sqrt
 
 import narwhals as nw
 
+from querencia.insight import explain, notebook
 from querencia.insight.engine import Frame, rows, whole
 from querencia.insight.estimate import Estimate
 from querencia.insight.forecast.backtest import Trial
 from querencia.insight.forecast.prediction import Forecast
+from querencia.insight.language import gettext as _
+from querencia.insight.wording import money, number
 
 Z80, Z95 = 1.2816, 1.96
 FIGURES = ("expected_purchases", "expected_spend")
@@ -29,6 +32,19 @@ def total(chosen: Forecast, table: Frame | None = None) -> tuple[int, dict[str, 
         half = Z95 * sqrt(variance + (trial.total_error * value) ** 2) if trial else 0.0
         made[name] = Estimate(value, max(0.0, value - half), value + half)
     return whole(found["customers"]), made, trial is not None
+
+
+def shown(chosen: Forecast) -> str:
+    """The forecast as a notebook shows it."""
+    customers, totals, is_tried = total(chosen)
+    rows = notebook.estimates({_("Purchases"): totals["expected_purchases"]})
+    rows += notebook.estimates({_("Revenue"): totals["expected_spend"]}, written=lambda minor: money(minor, ""))
+    rows = rows if is_tried else [(name, value, "") for name, value, _between in rows]
+    facts = {"days": number(chosen.horizon_days), "customers": number(customers)}
+    said = _("The next %(days)s days of %(customers)s customers.") % facts
+    tried = chosen.backtest
+    by = explain.model(chosen.model, beats_simple_by=tried.beats_simple_by, simple=tried.simple) if tried else ""
+    return notebook.card("", said, by, rows=rows)
 
 
 def trial_of(chosen: Forecast) -> Trial | None:

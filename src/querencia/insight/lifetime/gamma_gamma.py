@@ -6,6 +6,7 @@ import narwhals as nw
 import numpy as np
 from scipy.special import gammaln, psi
 
+from querencia.insight import notebook
 from querencia.insight.engine import frame_of, like
 from querencia.insight.errors import InputError
 from querencia.insight.lifetime.fitting import Objective, maximise
@@ -60,6 +61,9 @@ class GammaGammaModel:
         self.identified_ = fit.identified
         self.correlation_ = _correlation(frequency, z)
         return self
+
+    def _repr_html_(self) -> str:
+        return notebook.fitted(self)
 
     def population_amount(self) -> float:
         """Mean spend of a customer of whom nothing is known, minor units; the observed mean where q ≤ 1 has none."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from querencia.insight import notebook
 from querencia.insight.engine import frame_of, like
 from querencia.insight.errors import InputError
 from querencia.insight.lifetime.fitting import Fit, Objective, maximise
@@ -79,6 +80,9 @@ class Model(ABC):
         self.converged_ = fit.converged
         self.identified_ = fit.identified
         return self
+
+    def _repr_html_(self) -> str:
+        return notebook.fitted(self)
 
     def at(self, log_parameters: Array) -> Self:
         """A copy with other parameters, for intervals."""

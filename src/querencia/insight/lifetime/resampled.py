@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from querencia.insight import notebook
 from querencia.insight.engine import frame_of, like
 from querencia.insight.errors import InputError
 from querencia.insight.lifetime.fitting import maximise
@@ -41,6 +42,9 @@ class Resampled:
             fit = maximise(model._objective(sample), start=model.log_params_, customers=sample.customers)
             made[draw] = fit.log_parameters
         return cls(model, made)
+
+    def _repr_html_(self) -> str:
+        return notebook.card(self.model.name, rows=notebook.parameters(self.model.params_, self.params()))
 
     def params(self, within: float = 0.95) -> dict[str, tuple[float, float]]:
         """Percentile interval of each parameter."""

@@ -11,6 +11,7 @@ import narwhals as nw
 import numpy as np
 from scipy.special import betaln, hyp2f1, psi
 
+from querencia.insight import notebook
 from querencia.insight.engine import frame_of, like
 from querencia.insight.errors import InputError
 from querencia.insight.lifetime.fitting import Objective, maximise
@@ -88,6 +89,9 @@ class ShiftedBetaGeoModel:
         self.converged_ = fit.converged
         self.identified_ = fit.identified
         return self
+
+    def _repr_html_(self) -> str:
+        return notebook.fitted(self)
 
     def survival(self, periods: int) -> Array:
         """Share of a new cohort still there after 0, 1, …, ``periods`` renewals (their equation 6)."""

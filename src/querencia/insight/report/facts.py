@@ -6,9 +6,10 @@ from typing import Any
 
 import narwhals as nw
 
-from querencia.insight import defection, gates, pareto, rfm, rhythm
+from querencia.insight import defection, gates, notebook, pareto, rfm, rhythm, wording
 from querencia.insight.engine import Frame, frame_of, rows, whole, windowed
 from querencia.insight.keeping import kept
+from querencia.insight.language import gettext as _
 from querencia.insight.report import figures, outlook
 from querencia.insight.report.figures import Facts, Look
 from querencia.insight.tables import Day, as_days, date_of, day_number
@@ -16,6 +17,25 @@ from querencia.insight.tables import Day, as_days, date_of, day_number
 # A year where the log holds two: one to learn from, one to check on. Else as far as it allows.
 HORIZONS = (365, 182, 91, 28)
 GATED = ("rfm", "pareto", "cohorts", "defection", "retention", "forecast", "value")
+
+
+class Report(dict[str, Any]):
+    """The facts of a report: a dictionary, and in a notebook the figures that come first."""
+
+    def _repr_html_(self) -> str:
+        def written(amount: str) -> str:
+            places = wording.decimals(self["currency"] or "")
+            return wording.money(float(amount) * 10**places, self["currency"] or "")
+
+        rows = [(_("Customers"), wording.number(self["customers"]), ""), (_("Revenue"), written(self["revenue"]), "")]
+        if kept_rate := self["retention"]:
+            ends = notebook.between(*(wording.percent(kept_rate[end], 1) for end in ("low", "high")))
+            rows.append((_("Retention"), wording.percent(kept_rate["rate"], 1), ends))
+        if staked := self["at_stake"]:
+            ends = notebook.between(*(written(staked[end]) for end in ("low", "high")))
+            rows.append((_("Revenue at risk"), written(staked["amount"]), ends))
+        reasons = dict.fromkeys(reason for reasons in self["withheld"].values() for reason in reasons)
+        return notebook.card(self["as_of"] or "", *reasons, rows=rows)
 
 
 def build(
@@ -28,7 +48,7 @@ def build(
     rejected: Sequence[Mapping[str, Any]] = (),
     sources: Sequence[Mapping[str, Any]] = (),
     named: Callable[[Sequence[Any]], Sequence[str]] | None = None,
-) -> Facts:
+) -> Report:
     """The facts of a table of canonical purchases (:func:`querencia.insight.tables.purchases`).
 
     ``currency``: ISO 4217, empty where nobody knows it. ``as_of``: by default the last day of the log. ``rows_read``,
@@ -50,7 +70,8 @@ def build(
     tail: Facts = {"rejected": [dict(one) for one in rejected], "sources": [dict(one) for one in sources]}
     with kept(log) as keep:
         look = _look(log, today, currency.upper(), keep)
-        return {**head, **figures.totals(look), **_gated(look, named), "refunds": figures.refunds(look, log), **tail}
+        refunds = figures.refunds(look, log)
+        return Report({**head, **figures.totals(look), **_gated(look, named), "refunds": refunds, **tail})
 
 
 def _look(log: Frame, today: int, currency: str, keep: Callable[[Frame], Frame]) -> Look:

@@ -15,10 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from babel.numbers import list_currencies
 
+from querencia.insight import notebook
+from querencia.insight.language import gettext as _
 from querencia.insight.simulate import names
 from querencia.insight.simulate.blocks import CUSTOMERS, TRUTH, WHEN, Block, Plan
 from querencia.insight.simulate.process import DAYS_PER_YEAR, Process, in_range, whole_number
 from querencia.insight.simulate.seasons import Seasons
+from querencia.insight.wording import day, money, number
 
 CUSTOMERS_MAX = 1_000_000_000
 YEARS_MAX = 40
@@ -47,6 +50,15 @@ class Shop:
     starts: datetime.date
     ends: datetime.date
     seed: int
+
+    def _repr_html_(self) -> str:
+        counted = {
+            _("Customers"): number(self.customer_count),
+            _("Purchases"): number(self.purchase_count),
+            _("Refunds"): number(self.refund_count),
+            _("Revenue"): money(self.revenue, self.currency),
+        }
+        return notebook.card(_("A simulated shop"), f"{day(self.starts)} – {day(self.ends)}", rows=counted.items())
 
 
 def shop(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from querencia.insight.engine import Frame, frame_of, like, rows, whole
 from querencia.insight.errors import InputError
-from querencia.insight.gates import CUSTOMERS_MIN, Gate
+from querencia.insight.gates import CUSTOMERS_MIN, Gate, Gates
 from querencia.insight.language import gettext as _
 from querencia.insight.reading import example_of
 
@@ -172,7 +172,7 @@ def _counts_of(found: list[dict[str, Any]], group: str | None) -> Counts:
     return Counts(group, *(np.array(values, dtype=np.float64) for values in (tenures, *arrays)))
 
 
-def check(contracts: Any, *, parameters: int = 1) -> list[Gate]:
+def check(contracts: Any, *, parameters: int = 1) -> Gates:
     """The gates ``customers`` and ``leavers`` for a curve, or for a model that learns so many ``parameters``."""
     found = counts(contracts)
     customers = round(sum(one.customers for one in found))
@@ -194,4 +194,4 @@ def check(contracts: Any, *, parameters: int = 1) -> list[Gate]:
             "Customers who have left: %(count)s. To tell when and why customers leave takes %(least)s who did: ten for "
             "each figure that is learned from them."
         )
-    return [enough, Gate("leavers", left >= least, reason % facts, facts)]
+    return Gates([enough, Gate("leavers", left >= least, reason % facts, facts)])

@@ -13,9 +13,11 @@ import narwhals as nw
 import numpy as np
 from scipy.stats import chi2
 
+from querencia.insight import notebook
 from querencia.insight.engine import small
 from querencia.insight.errors import InputError
 from querencia.insight.intervals import CONFIDENCE, wilson
+from querencia.insight.language import gettext as _
 from querencia.insight.survival.contracts import Array, Counts, counts
 
 HALF = 0.5
@@ -159,6 +161,10 @@ class Comparison:
     chi_square: float
     degrees_of_freedom: int
     p_value: float
+
+    def _repr_html_(self) -> str:
+        rows = {"χ²": notebook.figure(self.chi_square), _("degrees of freedom"): str(self.degrees_of_freedom)}
+        return notebook.card("", notebook.by_chance(self.p_value), rows=rows.items())
 
 
 def compare(contracts: Any, *, by: str) -> Comparison | None:

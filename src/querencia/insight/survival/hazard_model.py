@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 import narwhals as nw
 import numpy as np
 
+from querencia.insight import notebook
 from querencia.insight.engine import beside, like
 from querencia.insight.errors import InputError
 from querencia.insight.intervals import CONFIDENCE
@@ -48,6 +49,9 @@ class Effect:
     def is_clear(self) -> bool:
         """Whether the interval leaves out that the covariate does nothing."""
         return not self.low <= 1 <= self.high
+
+    def _repr_html_(self) -> str:
+        return notebook.card("", self.said())
 
     def said(self) -> str:
         """The effect in one sentence, in the current language."""
@@ -129,6 +133,9 @@ class HazardModel:
         self.log_likelihood_, self.deviance_ = log_likelihood, -2 * log_likelihood
         self.effects_ = [self._effect(column.name, column.covariate) for column in self._design.columns]
         return self
+
+    def _repr_html_(self) -> str:
+        return notebook.fitted(self)
 
     def _step_names(self) -> list[str]:
         starts = [1, *(int(end) + 1 for end in self.steps_[:-1])]

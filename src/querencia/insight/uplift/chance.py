@@ -8,8 +8,9 @@ import narwhals as nw
 import numpy as np
 from scipy.stats import chi2
 
+from querencia.insight import notebook
 from querencia.insight.engine import Frame, frame_of, rows, small, whole
-from querencia.insight.gates import Gate
+from querencia.insight.gates import Gate, Gates
 from querencia.insight.language import gettext as _
 from querencia.insight.uplift import covariates as columns_of
 from querencia.insight.uplift.covariates import Column
@@ -44,6 +45,10 @@ class Balance:
     p_value: float
     worst: str | None
     worst_difference: float
+
+    def _repr_html_(self) -> str:
+        rows = [(self.worst, notebook.figure(self.worst_difference))] if self.worst else []
+        return notebook.card(self.arm, notebook.by_chance(self.p_value), rows=rows)
 
 
 def balance(experiment: Any, *, covariates: Sequence[str] | None = None) -> Any:
@@ -171,7 +176,7 @@ def tests(frame: Frame, others: Sequence[str], made: Sequence[Column]) -> list[B
     return found
 
 
-def check(experiment: Any, *, covariates: Sequence[str] | None = None) -> list[Gate]:
+def check(experiment: Any, *, covariates: Sequence[str] | None = None) -> Gates:
     """The gates ``arms`` (somebody was contacted and somebody was not), ``customers`` and ``randomised``.
 
     ``randomised`` is open when, before the contact, every arm was as like control as chance makes arms. A chance that
@@ -183,7 +188,7 @@ def check(experiment: Any, *, covariates: Sequence[str] | None = None) -> list[G
     made = columns_of.columns(frame, columns_of.chosen(frame, covariates))
     counted = rows(frame.group_by("arm").agg(nw.len().alias("customers")))
     sizes = {str(row["arm"]): whole(row["customers"]) for row in counted}
-    return [_arms(sizes), _customers(sizes), _randomised(tests(frame, others, made), made)]
+    return Gates([_arms(sizes), _customers(sizes), _randomised(tests(frame, others, made), made)])
 
 
 def _arms(sizes: dict[str, int]) -> Gate:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import narwhals as nw
 import numpy as np
 
+from querencia.insight import notebook
 from querencia.insight.engine import beside, frame_of, like, small, windowed
 from querencia.insight.errors import InputError
 from querencia.insight.estimate import Estimate
@@ -41,6 +42,15 @@ class Policy:
     against_nobody: Estimate
     against_everybody: Estimate
     against_lot: Estimate
+
+    def _repr_html_(self) -> str:
+        named = {
+            _("more than contacting nobody"): self.against_nobody,
+            _("more than contacting everybody"): self.against_everybody,
+            _("more than as many by lot"): self.against_lot,
+        }
+        rows = [(_("share contacted"), percent(self.share), "")]
+        return notebook.card("", rows=rows + notebook.estimates(named, written=lambda minor: money(minor, "")))
 
     def said(self, currency: str) -> str:
         """The policy in one sentence, in the current language."""
@@ -120,6 +130,12 @@ class UpliftModel:
         self.effect_mean_ = _mean(self._scores)
         self._rank()
         return self
+
+    def _repr_html_(self) -> str:
+        if not hasattr(self, "_predicted"):
+            return notebook.card(type(self).__name__, _("Not fitted yet."))
+        named = {_("effect on average"): self.effect_mean_, "Qini": self.qini_, "AUUC": self.auuc_}
+        return notebook.card(self.arm_, self.said(), rows=notebook.estimates(named))
 
     def _best(self, sample: Sample) -> tuple[Base, Predicted, Any]:
         """The base, its cross-fitted predictions, and scores: those of a customer's outcome under all bases tried."""
