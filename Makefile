@@ -13,7 +13,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 PORT ?= 8000
 MESSAGES := $(wildcard src/querencia/locale/*/LC_MESSAGES/*.po src/querencia/insight/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: help setup demo test test-browser check bench accuracy screenshots messages lock clean
+.PHONY: help setup demo test test-slow test-browser check bench accuracy screenshots messages lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -24,7 +24,10 @@ demo: $(READY) ## Serve the cockpit with real sample data (PORT=8000)
 	@$(VENV)/bin/querencia demo --port $(PORT)
 
 test: $(READY) ## Run the tests that need no service (DATABASE_URL=... runs them on PostgreSQL)
-	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8
+	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8 --dist worksteal
+
+test-slow: $(READY) ## Run what starts, kills and races whole processes, too (TESTS=tests/measures: only those)
+	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8 --dist worksteal -m "slow and not browser" $(TESTS)
 
 test-browser: $(READY) ## Walk the pages in a real Chromium
 	@$(PYTHON) -m pytest -q -m browser

@@ -132,6 +132,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["report", "forecast"])
 def test_commands_of_the_readme_do_what_it_says(folder: Path, name: str) -> None:
     line = next(words for words in commands(README) if words[:2] == ["querencia", name] and "--out" in words)

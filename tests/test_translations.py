@@ -363,6 +363,7 @@ def test_every_list_of_the_back_office_has_a_name(code: str) -> None:
     assert not said & names - same_words(code)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_no_page_of_the_house_says_anything_in_english_only(client: Client, owner: Staff, tmp_path: Path) -> None:
     shop.sell(shop.trade(120), branch="Centro", channel="web")
@@ -419,6 +420,7 @@ def test_no_page_before_the_first_run_says_anything_in_english_only(client: Clie
     assert left_in_english(seen(client, {"customers": reverse("customers")}, staff)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("customers", [0, 5, 120])
 def test_no_report_says_anything_in_english_only(customers: int) -> None:
     bought = [(key, day_number(day), amount) for key, day, amount in shop.trade(customers)]

@@ -13,6 +13,8 @@ from querencia import __version__
 from tests.cli import serving
 from tests.cli.serving import Served, Visitor
 
+pytestmark = pytest.mark.slow
+
 LOGIN = re.compile(r"^login: (\S+@\S+) / (\S+)$", re.MULTILINE)
 
 

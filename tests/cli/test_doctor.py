@@ -16,6 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LOG = "client,date,total\n" + "".join(
     f"c{customer},2026-0{month}-1{customer},{10 + month}.50\n" for customer in range(1, 6) for month in range(1, 7)
 )

@@ -68,6 +68,7 @@ def test_the_forecast_is_near_what_happened(whole: pl.DataFrame) -> None:
     assert whole["expected_spend"].sum() == pytest.approx(spent, rel=0.35)
 
 
+@pytest.mark.slow
 def test_later_rows_change_nothing_byte_for_byte(run: Run, tmp_path: Path) -> None:
     log = sample(8)
     early, late = log.filter(pl.col("date") <= 19_970_930), log.filter(pl.col("date") > 19_970_930)
@@ -122,6 +123,7 @@ LATER = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(later=LATER, seed=st.integers(0, 1_000))
 def test_a_log_opened_from_a_day_is_the_log_of_that_day(

@@ -75,6 +75,7 @@ def test_a_file_is_described_imported_and_summed_up(home: Path, bring: Say, tmp_
     assert stored(home) == 40
 
 
+@pytest.mark.slow
 def test_standard_input_packed_or_empty(home: Path, bring: Say) -> None:
     text = table(HEADER, ROWS).encode()
     piped = bring("-", "--currency", "EUR", given=gzip.compress(text))
@@ -84,6 +85,7 @@ def test_standard_input_packed_or_empty(home: Path, bring: Say) -> None:
     assert list((home / "imports").glob("incoming-*")) == []
 
 
+@pytest.mark.slow
 def test_rejects_are_written_where_they_are_wanted(home: Path, bring: Say, tmp_path: Path) -> None:
     rows = [*ROWS, ("o98", "", "2024-03-01", "1.00"), ("o99", "c1", "2024-03-01", "one")]
     (tmp_path / "log.csv").write_text(table(HEADER, rows))
@@ -100,6 +102,7 @@ def test_rejects_are_written_where_they_are_wanted(home: Path, bring: Say, tmp_p
     assert nowhere.stderr.strip() == "There is no file no/such/folder.csv."
 
 
+@pytest.mark.slow
 def test_too_many_rejects_stop_before_writing(home: Path, bring: Say, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(table(HEADER, [*ROWS, *[("", "", "2024-03-01", "1")] * 10]))
     stopped = bring("log.csv", "--currency", "EUR")
@@ -154,6 +157,7 @@ def test_columns_with_commas_and_blanks(home: Path, bring: Say, tmp_path: Path) 
         assert database.execute("SELECT amount FROM customers_purchase").fetchall() == [(300,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "words"),
     [("es", ("leídas", "nuevas")), ("pt", ("lidas", "novas"))],

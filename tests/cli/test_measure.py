@@ -18,7 +18,7 @@ from tests.cli import serving
 from tests.measures import shop
 from tests.measures.test_runs import forbid_writing_scores
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture

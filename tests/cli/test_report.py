@@ -190,6 +190,7 @@ def test_several_files_are_one_log_and_each_row_counts(run: Run, tmp_path: Path)
     assert [source["rows"] for source in found["sources"]] == [3, 1]
 
 
+@pytest.mark.slow
 def test_standard_input_is_read(tmp_path: Path) -> None:
     done = apart("report", "-", "--json", "-", folder=tmp_path, given=b"id,date,amount\na,2026-01-05,5\n")
     assert figures(done)["revenue"] == "5.00"
@@ -210,6 +211,7 @@ def test_rows_left_out_are_named_with_reason_number_and_example(run: Run, tmp_pa
     assert "someday" in page.read_text()
 
 
+@pytest.mark.slow
 def test_invoice_lines_become_money(run: Run, shared_data: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     log = shared_data / "purchases" / "uci_online_retail.parquet"

@@ -18,6 +18,8 @@ from tests.cli import serving
 from tests.cli.serving import Visitor, is_alive, served, until
 from tests.measures import shop
 
+pytestmark = pytest.mark.slow
+
 WELCOME = r"Begin here: \S+(/welcome/\?token=\S+)"
 OWNER = {"owner_name": "Ana", "email": "ana@example.com", "password": "queda-en-casa-2026"}
 BUSINESS = {"name": "La Tienda", "currency": "EUR", "time_zone": "Europe/Madrid", "language": "es", "country": "ES"}

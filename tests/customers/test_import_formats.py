@@ -97,6 +97,7 @@ def test_one_file_in_two_notations_is_one_log(tmp_path: Path) -> None:
     assert bought() == EXPECTED
 
 
+@pytest.mark.slow
 def test_a_letter_that_is_no_utf8_is_found_wherever_it_stands(tmp_path: Path) -> None:
     many = table(HEADER, [(n % 977, "2024-05-13", n) for n in range(60_000)])
     done = bring_in(write(tmp_path, "grande.csv", f"{many}Ibáñez,2024-05-13,1\n".encode("windows-1252")))

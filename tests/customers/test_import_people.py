@@ -146,6 +146,7 @@ rows_of_people = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows_of_people)
 def test_any_file_of_people_read_twice_changes_nothing(rows: list[tuple[Any, ...]]) -> None:

@@ -124,6 +124,7 @@ def stored() -> list[tuple[str, int, date, int]]:
     return sorted((p.customer.key, int(p.at.timestamp()), date.fromordinal(719_163 + p.day), p.amount) for p in found)
 
 
+@pytest.mark.slow
 @FEW
 @given(rows=st.lists(row, min_size=1, max_size=20), notation=notations)
 def test_any_log_in_any_notation_comes_back_the_same(
@@ -146,6 +147,7 @@ def test_any_log_in_any_notation_comes_back_the_same(
         )  # fmt: skip
 
 
+@pytest.mark.slow
 @FEW
 @given(rows=st.lists(row, min_size=20, max_size=40), notation=notations)
 def test_how_a_log_is_written_is_found_out(rows: list[tuple[str, datetime, int]], notation: dict[str, Any]) -> None:
@@ -158,6 +160,7 @@ def test_how_a_log_is_written_is_found_out(rows: list[tuple[str, datetime, int]]
         assert stored() == expected(rows)
 
 
+@pytest.mark.slow
 @FEW
 @given(rows=st.lists(row, min_size=1, max_size=20))
 def test_tables_with_types_are_the_same_log(rows: list[tuple[str, datetime, int]]) -> None:
@@ -216,6 +219,7 @@ def test_lines_that_share_a_number_are_one_purchase(rows: list[tuple[int, dateti
             ]
 
 
+@pytest.mark.slow
 @FEW
 @given(rows=numbered, data=st.data())
 def test_split_merged_or_shuffled_files_make_one_database(
@@ -240,6 +244,7 @@ def test_split_merged_or_shuffled_files_make_one_database(
         assert purchases() == whole
 
 
+@pytest.mark.slow
 @FEW
 @given(rows=st.lists(row, min_size=1, max_size=25), data=st.data())
 def test_a_log_without_numbers_may_be_shuffled_too(rows: list[tuple[str, datetime, int]], data: st.DataObject) -> None:

@@ -45,6 +45,7 @@ def test_cdnow(shared_data: Path) -> None:
     assert counts(bring_in(path, mapping={"quantity": "cds"})) == (6919, 0, 6919, 0)
 
 
+@pytest.mark.slow
 def test_an_invoice_log_with_its_traps(shared_data: Path) -> None:
     set_business(name="Gifts", currency="GBP", time_zone="Europe/London")
     path = shared_data / "purchases" / "uci_online_retail.parquet"
@@ -116,6 +117,7 @@ def test_visits_without_money(shared_data: Path) -> None:
     assert Purchase.objects.aggregate(Sum("amount"))["amount__sum"] == 0
 
 
+@pytest.mark.slow
 def test_months_of_members(shared_data: Path) -> None:
     """Members with the month of their enrolment, and months of flights; some member-months are there twice."""
     members = bring_in(shared_data / "purchases" / "airline_members.csv")

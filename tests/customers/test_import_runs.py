@@ -360,6 +360,7 @@ def test_nobody_works_on_an_import_that_another_process_works_on(tmp_path: Path,
     assert counts(run(imported))[1] == len(log(1_200))
 
 
+@pytest.mark.slow
 def test_two_logs_that_overlap_at_once(tmp_path: Path) -> None:
     """Two real processes, each with half of what the other has."""
     paths = [written(tmp_path, log(900), "a.csv"), written(tmp_path, log(900, start=450), "b.csv")]

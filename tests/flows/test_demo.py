@@ -16,6 +16,8 @@ from querencia.flows import demo
 from querencia.measures import queries
 from querencia.measures.models import Run
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 7, 15, 10, tzinfo=UTC)
 YESTERDAY = date(2026, 7, 14)
 FICTION = re.compile(r"\+1[2-9]\d\d55501\d\d")

@@ -84,6 +84,7 @@ sold = st.lists(
 modest = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @modest
 @given(sold, st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(rows_sold: list[tuple[str, int, int]], random: Any) -> None:

@@ -69,6 +69,7 @@ def test_the_types_do_not_depend_on_the_first_rows(refreshed: Callable[..., colu
     refreshed()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=12,
     deadline=None,
@@ -189,6 +190,7 @@ def test_a_transaction_that_commits_late_is_picked_up(
     assert refreshed() == columns.Refreshed(rows=15, added=0, reread=0, was_rebuilt=False)
 
 
+@pytest.mark.slow
 def test_a_copy_killed_at_any_moment_can_be_read_and_goes_on(tmp_path: Path) -> None:
     shop.sell([(f"c{n % 50}", DAY + timedelta(days=n % 300), 100 + n) for n in range(1_500)])
     script = (

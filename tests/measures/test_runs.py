@@ -77,6 +77,7 @@ def test_scores_are_those_of_insight(trading: None) -> None:
         assert (score.cell.branch, score.cell.channel) == ("Centro", "shop")
 
 
+@pytest.mark.slow
 def test_only_the_late_and_those_who_left_lately_are_at_stake(trading: None) -> None:
     done()
     stages = set()
@@ -121,6 +122,7 @@ def test_the_day_is_measured_as_the_scores_say(trading: None) -> None:
     assert not measure.is_reckoned_afterwards
 
 
+@pytest.mark.slow
 def test_the_trend_is_there_after_the_first_run(trading: None) -> None:
     done()
     past = [measure.day for measure in Measure.objects.filter(is_reckoned_afterwards=True)]
@@ -142,6 +144,7 @@ def test_the_trend_is_there_after_the_first_run(trading: None) -> None:
     assert [getattr(measured, name) for name in same] == [getattr(reckoned, name) for name in same]
 
 
+@pytest.mark.slow
 def test_older_facts_that_arrive_later_change_the_past(trading: None) -> None:
     done()
     before = Measure.objects.get(day=date(2025, 6, 30))
@@ -153,6 +156,7 @@ def test_older_facts_that_arrive_later_change_the_past(trading: None) -> None:
     assert Measure.objects.get(day=date(2025, 5, 31)).run_id == before.run_id  # untouched months stand
 
 
+@pytest.mark.slow
 def test_running_twice_replaces_the_day(trading: None) -> None:
     first = done()
     seen = everything()
@@ -166,6 +170,7 @@ def test_running_twice_replaces_the_day(trading: None) -> None:
     assert again == seen
 
 
+@pytest.mark.slow
 def test_a_log_that_ends_early_is_judged_by_its_last_day() -> None:
     shop.open_business()
     shop.sell(shop.trade(60, until=date(2025, 9, 30)))
@@ -176,6 +181,7 @@ def test_a_log_that_ends_early_is_judged_by_its_last_day() -> None:
     assert done().as_of == last  # today is not over
 
 
+@pytest.mark.slow
 def test_few_customers_are_scored_without_a_forecast() -> None:
     shop.open_business()
     shop.sell(shop.trade(5))
@@ -192,6 +198,7 @@ def test_few_customers_are_scored_without_a_forecast() -> None:
     assert all(closed.values())
 
 
+@pytest.mark.slow
 def test_an_empty_house_can_be_measured() -> None:
     run = done()
     assert (run.customers, run.purchases, Score.objects.count()) == (0, 0, 0)
@@ -200,6 +207,7 @@ def test_an_empty_house_can_be_measured() -> None:
     assert (measure.customers, measure.revenue, measure.retention_rate) == (0, 0, None)
 
 
+@pytest.mark.slow
 def test_refunds_are_netted_and_other_currencies_left_out() -> None:
     shop.open_business("EUR")
     shop.sell([("ana", date(2026, 2, 1), 5_000), ("ana", date(2026, 2, 20), 3_000)])
@@ -219,6 +227,7 @@ def test_refunds_are_netted_and_other_currencies_left_out() -> None:
     assert gate["facts"] == {"currency": "EUR", "left_out": 1}
 
 
+@pytest.mark.slow
 def test_the_usual_branch_is_where_most_was_bought() -> None:
     shop.open_business()
     for number, branch in enumerate(["Norte", "Sur", "Sur", ""]):
@@ -230,6 +239,7 @@ def test_the_usual_branch_is_where_most_was_bought() -> None:
     assert usual == {"ana": "Sur", "bruno": "Sur"}
 
 
+@pytest.mark.slow
 def test_the_share_of_old_customers_is_of_margin_where_costs_are_known() -> None:
     shop.open_business()
     old = shop.sell([("ana", date(2023, 1, 1), 1_000), ("ana", date(2026, 2, 1), 10_000)], cost=9_000)
@@ -247,6 +257,7 @@ def test_the_share_of_old_customers_is_of_margin_where_costs_are_known() -> None
     assert measure.long_standing_share == pytest.approx(1 / 2)
 
 
+@pytest.mark.slow
 def test_who_to_call_first_and_why(trading: None) -> None:
     done()
     finding = queries.finding("calls")
@@ -273,6 +284,7 @@ def forbid_writing_scores(forbidden: bool) -> None:
             cursor.execute("DROP TRIGGER no_scores ON customers_score; DROP FUNCTION no_room()")
 
 
+@pytest.mark.slow
 def test_a_failed_run_leaves_yesterdays_scores_and_says_why(trading: None) -> None:
     done(as_of=YESTERDAY - timedelta(days=1))
     seen = everything()
@@ -308,6 +320,7 @@ def another_process(step: str) -> "subprocess.Popen[str]":
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["score", "write"])
 def test_a_run_killed_on_the_way_changes_nothing_and_is_taken_over(step: str, trading: None) -> None:
     done(as_of=YESTERDAY - timedelta(days=1))
@@ -325,6 +338,7 @@ def test_a_run_killed_on_the_way_changes_nothing_and_is_taken_over(step: str, tr
     assert queries.why(dead).startswith("The process that did it ended")
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_are_one(trading: None) -> None:
     process = another_process("score")
     try:
@@ -339,6 +353,7 @@ def test_two_runs_at_once_are_one(trading: None) -> None:
     assert actions.settle(at=shop.NOW) == 1
 
 
+@pytest.mark.slow
 def test_the_worker_does_what_waits_and_the_night_once(trading: None) -> None:
     asked = actions.request_run(trigger=Run.Trigger.BUTTON, at=shop.NOW)
     assert actions.request_run(trigger=Run.Trigger.IMPORT, at=shop.NOW) == asked
@@ -352,6 +367,7 @@ def test_the_worker_does_what_waits_and_the_night_once(trading: None) -> None:
         actions.run(run_id=asked.pk, at=shop.NOW)
 
 
+@pytest.mark.slow
 def test_a_night_is_due_once_where_the_business_is(trading: None) -> None:
     night = shop.NOW.replace(hour=1, minute=30)  # half past two in Madrid
     assert not queries.is_due(night - timedelta(minutes=1))
@@ -364,6 +380,7 @@ def test_a_night_is_due_once_where_the_business_is(trading: None) -> None:
     assert queries.is_due(night + timedelta(days=1))
 
 
+@pytest.mark.slow
 def test_a_night_whose_work_was_done_otherwise_is_not_due(trading: None) -> None:
     night = shop.NOW.replace(hour=1, minute=30)
 
@@ -382,6 +399,7 @@ def test_a_night_whose_work_was_done_otherwise_is_not_due(trading: None) -> None
     assert queries.is_due(night + timedelta(days=1))
 
 
+@pytest.mark.slow
 def test_the_trend_compares_like_with_like() -> None:
     """A log of 16 months is judged by half years now, and could only be by quarters some months ago."""
     shop.open_business()
@@ -401,6 +419,7 @@ def test_the_trend_compares_like_with_like() -> None:
     assert [row["period"] for row in cohorts["rows"]] == list(range(15))  # the last month is not over
 
 
+@pytest.mark.slow
 def test_a_run_whose_place_was_taken_leaves_its_result_out(trading: None) -> None:
     def taken(step: str, share: float) -> None:
         if step == "measure" and share == 1.0:

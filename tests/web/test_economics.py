@@ -76,6 +76,7 @@ def headline(page: str) -> str:
     return found[1].strip()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_run_keeps_what_the_page_reckons_with(client: Client) -> None:
     set_up(client)

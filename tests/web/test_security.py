@@ -260,6 +260,7 @@ for number in range({times}):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_every_process_knows_of_every_guess(ana: Staff) -> None:
     for number in range(4):
@@ -487,6 +488,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_a_house_behind_https_insists_on_it(tmp_path: Path) -> None:
     home_of_its_own = {"QUERENCIA_HOME": str(tmp_path), "DATABASE_URL": ""}
     asked = python(ASKED, QUERENCIA_URL="https://shop.example.org", QUERENCIA_DEBUG="1", **home_of_its_own)
@@ -502,6 +504,7 @@ def test_a_house_behind_https_insists_on_it(tmp_path: Path) -> None:
     assert not found["DEBUG"], "tracebacks are for the log, not for the pages"
 
 
+@pytest.mark.slow
 def test_a_house_on_one_machine_works_without_https_and_believes_no_header(tmp_path: Path) -> None:
     asked = python(ASKED, QUERENCIA_URL="http://127.0.0.1:8000", QUERENCIA_HOME=str(tmp_path), DATABASE_URL="")
     found = json.loads(asked.splitlines()[-1])
