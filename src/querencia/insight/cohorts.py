@@ -36,6 +36,11 @@ def retention(purchases: Any, *, as_of: Day, period: str = "auto") -> Any:
 
     ``period``: ``week`` (from Monday), ``month``, ``quarter``, or ``auto``: the shortest that divides the log into at
     most thirteen, else quarters.
+
+    >>> from querencia.insight import cohorts, samples
+    >>> found = cohorts.retention(samples.cdnow(), as_of=samples.CDNOW_END, period="quarter")
+    >>> found.select("period", "customers", "active").rows()[:2]
+    [(0, 2357, 2357), (1, 2357, 524)]
     """
     today = day_number(as_of)
     days = as_days(purchases, as_of=today)

@@ -59,6 +59,11 @@ def status(purchases: Any, *, as_of: Day, known: Population | None = None) -> An
     ``left``: silent beyond the limit. ``late``: beyond four in five of the silences that ended, not yet beyond the
     limit. ``returned``: bought again after having left, and on time since. ``new``: one purchase so far. ``active``:
     the rest. Without limits nobody is late or left. ``known``: everybody's rhythm, where it was learned before.
+
+    >>> from querencia.insight import defection, samples
+    >>> found = defection.status(samples.cdnow(), as_of=samples.CDNOW_END)
+    >>> found["status"].value_counts().sort("status").rows()
+    [('active', 551), ('late', 468), ('left', 1300), ('returned', 38)]
     """
     today = day_number(as_of)
     days = windowed(as_days(purchases, as_of=today))
@@ -130,6 +135,11 @@ def by_period(purchases: Any, *, as_of: Day, period: str = "month", known: Popul
 
     The interval is Wilson's 95 % one of the share of customers who left among those who could have, in customers. It
     covers chance among customers, not the choice of the limit.
+
+    >>> from querencia.insight import defection, samples
+    >>> found = defection.by_period(samples.cdnow(), as_of=samples.CDNOW_END, period="quarter")
+    >>> found.select("active", "new", "returned", "defections").rows()[-1]
+    (1057, 0, 38, 323)
     """
     today = day_number(as_of)
     days = windowed(as_days(purchases, as_of=today))
@@ -207,6 +217,11 @@ def retention(purchases: Any, *, as_of: Day, window_days: int | None = None) -> 
     ``window_days, before, kept, rate, low, high`` (Wilson 95 %). Without ``window_days`` the longest of a year, half a
     year, a quarter, four weeks and a week of which the log covers two. Where it does not cover two, or nobody bought in
     the window before, ``rate`` and its interval are null (and ``window_days``, if none fits).
+
+    >>> from querencia.insight import defection, samples
+    >>> found = defection.retention(samples.cdnow(), as_of=samples.CDNOW_END)
+    >>> found.select("window_days", "before", "kept").rows(), round(found["rate"][0], 3)
+    ([(182, 612, 319)], 0.521)
     """
     if window_days is not None and window_days < 1:
         raise InputError(f"A window has at least one day, not {window_days}.", example=window_days)

@@ -122,7 +122,13 @@ def _number(name: str, dtype: Any) -> nw.Expr:
 
 
 def check(answers: Any, *, outcome: str, drivers: Sequence[str]) -> Gates:
-    """The gates ``answers`` (a hundred, and ten per driver) and ``spread`` (the outcome is not always the same)."""
+    """The gates ``answers`` (a hundred, and ten per driver) and ``spread`` (the outcome is not always the same).
+
+    >>> from querencia.insight import drivers, samples
+    >>> asked = {"outcome": "rating", "drivers": ["complaints", "learning", "privileges"]}
+    >>> [(gate.name, gate.is_open) for gate in drivers.check(samples.attitudes(), **asked)]
+    [('answers', False), ('spread', True)]
+    """
     read = _read(answers, outcome, drivers)
     least = max(ANSWERS_MIN, ANSWERS_PER_DRIVER * len(read.drivers))
     facts = {"count": read.total, "least": least, "left_out": read.left_out}
@@ -149,6 +155,11 @@ def weights(answers: Any, *, outcome: str, drivers: Sequence[str], draws: int = 
     sign); ``mean`` answer. Intervals are percentiles of resampled answers (Johnson 2004, Organizational Research
     Methods 7(3)); a weight is never below zero, so an interval near zero does not prove that a driver counts. Empty
     without answers; where the outcome never changes all weights are 0.
+
+    >>> from querencia.insight import drivers, samples
+    >>> asked = {"outcome": "rating", "drivers": ["complaints", "learning", "privileges"]}
+    >>> [(row[0], round(row[1], 2)) for row in drivers.weights(samples.attitudes(), **asked).rows()]
+    [('complaints', 0.46), ('learning', 0.19), ('privileges', 0.07)]
     """
     read = _read(answers, outcome, drivers)
     _enough_draws(draws)
@@ -193,6 +204,11 @@ def importance_performance(
     less, done worse), ``overkill`` (counts less, done well); ``certainty``: the share of resamples in which it is in
     that quadrant. Martilla & James (1977), "Importance-Performance Analysis", Journal of Marketing 41(1), with the
     cuts at the means and importance derived rather than asked.
+
+    >>> from querencia.insight import drivers, samples
+    >>> asked = {"outcome": "rating", "drivers": ["complaints", "learning", "privileges"]}
+    >>> drivers.importance_performance(samples.attitudes(), **asked).select("driver", "quadrant").rows()
+    [('complaints', 'keep_up'), ('learning', 'low_priority'), ('privileges', 'low_priority')]
     """
     read = _read(answers, outcome, drivers)
     _enough_draws(draws)
@@ -230,6 +246,11 @@ def penalty_reward(answers: Any, *, outcome: str, drivers: Sequence[str], low: f
     Brandt (1987), "A procedure for identifying value-enhancing service components using customer satisfaction survey
     data"; Matzler & Sauerwein (2002), International Journal of Service Industry Management 13(4). Errors hold where the
     spread is uneven (White 1980, HC1).
+
+    >>> from querencia.insight import drivers, samples
+    >>> asked = {"outcome": "rating", "drivers": ["complaints", "learning", "privileges"]}
+    >>> drivers.penalty_reward(samples.attitudes(), low=50, high=75, **asked).select("driver", "kind").rows()
+    [('complaints', 'performance'), ('learning', 'indifferent'), ('privileges', 'indifferent')]
     """
     if not low < high:
         raise InputError(f"Failing ends below where excelling begins: low={low!r}, high={high!r}.", example=(low, high))
@@ -298,7 +319,13 @@ def _kind(found: Mapping[str, tuple[float | None, float | None, float | None]]) 
 
 
 def said(row: Mapping[str, Any]) -> str:
-    """A row of :func:`weights`, :func:`importance_performance` or :func:`penalty_reward` in one sentence."""
+    """A row of :func:`weights`, :func:`importance_performance` or :func:`penalty_reward` in one sentence.
+
+    >>> from querencia.insight import drivers, samples
+    >>> asked = {"outcome": "rating", "drivers": ["complaints", "learning", "privileges"]}
+    >>> drivers.said(drivers.weights(samples.attitudes(), **asked).row(1, named=True))
+    'learning makes up 26% of what can be explained (between 10% and 44%); mean answer 56.4.'
+    """
     facts: dict[str, Any] = {"driver": row["driver"]}
     if "kind" in row:
         return {

@@ -7,7 +7,11 @@ from querencia.insight import notebook
 
 @dataclass(frozen=True)
 class Estimate:
-    """``value`` lies between ``low`` and ``high``, with 95 % confidence unless stated otherwise."""
+    """``value`` lies between ``low`` and ``high``, with 95 % confidence unless stated otherwise.
+
+    >>> Estimate(0.42, 0.35, 0.5).low
+    0.35
+    """
 
     value: float
     low: float

@@ -42,7 +42,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Gate:
-    """One condition: whether it is met, a sentence in the current language, and the numbers behind it."""
+    """One condition: whether it is met, a sentence in the current language, and the numbers behind it.
+
+    >>> Gate("money", False, "No customer has brought money in.").is_open
+    False
+    """
 
     name: str
     is_open: bool
@@ -58,7 +62,11 @@ class Gate:
 
 
 class Gates(list[Gate]):
-    """Gates that were looked at together: a list, and in a notebook a table."""
+    """Gates that were looked at together: a list, and in a notebook a table.
+
+    >>> len(Gates([Gate("money", False, "No customer has brought money in.")]))
+    1
+    """
 
     def _repr_html_(self) -> str:
         return notebook.card("", rows=[gate.row() for gate in self])
@@ -69,6 +77,11 @@ def check(purchases: Any, *, as_of: Day, horizon_days: int | None = None) -> Gat
 
     ``horizon_days``: how far ahead is to be looked; the history asked for is twice that, and at least eight weeks.
     The recent period is the horizon, at most; four weeks without one. One aggregated row leaves the engine.
+
+    >>> from querencia.insight import gates, samples
+    >>> checked = gates.check(samples.cdnow(), as_of=samples.CDNOW_END, horizon_days=365)
+    >>> [gate.name for gate in checked if not gate.is_open]
+    ['history']
     """
     today = day_number(as_of)
     summary = as_summary(purchases, as_of=today)
@@ -100,7 +113,13 @@ def check(purchases: Any, *, as_of: Day, horizon_days: int | None = None) -> Gat
 
 
 def closed(gates: Collection[Gate], figure: str) -> Gates:
-    """The gates in the way of a kind of figure (see ``NEEDS``); none means that it may be shown."""
+    """The gates in the way of a kind of figure (see ``NEEDS``); none means that it may be shown.
+
+    >>> from querencia.insight import gates, samples
+    >>> checked = gates.check(samples.cdnow(), as_of=samples.CDNOW_END, horizon_days=365)
+    >>> gates.closed(checked, "forecast")[0].reason
+    'Days of history: 546. To look 365 days ahead takes 730: half to learn from, half to check the forecast.'
+    """
     return Gates(gate for gate in gates if gate.name in NEEDS[figure] and not gate.is_open)
 
 

@@ -62,6 +62,11 @@ class Iceberg:
 
     ``per_complaint`` is how many customers with a problem stand behind each who complains, that one included (TARP's
     multiplier); None where nobody complained.
+
+    >>> from querencia.insight import iceberg, samples
+    >>> found = iceberg.asked(samples.problems(), customers=20_000)
+    >>> found.problems.value, found.per_complaint.value
+    (7000.0, 5.0)
     """
 
     customers: int
@@ -79,7 +84,12 @@ class Iceberg:
 
 @dataclass(frozen=True)
 class Captured:
-    """How many are on either list, on both, and, by estimate, there are in all and on neither."""
+    """How many are on either list, on both, and, by estimate, there are in all and on neither.
+
+    >>> found = chapman(100, 150, 20)
+    >>> round(found.unseen.value, 2), round(found.unseen.low), round(found.unseen.high)
+    (495.24, 304, 863)
+    """
 
     first: int
     second: int
@@ -135,6 +145,11 @@ def captured(first: Any, second: Any) -> Captured:
 
     Three numbers leave the engine; of two engines, or two connections, the customers of the second list go to the
     first.
+
+    >>> import polars as pl
+    >>> first, second = pl.DataFrame({"customer_id": range(100)}), pl.DataFrame({"customer_id": range(80, 230)})
+    >>> round(captured(first, second).total.value, 2)
+    725.24
     """
     one, other = (_customers(table) for table in (first, second))
     kinds = [frame.collect_schema()["customer_id"] for frame in (one, other)]
@@ -169,6 +184,10 @@ def asked(answers: Any, *, customers: int) -> Iceberg:
     """The iceberg of so many ``customers``, from the answers of those who were asked (a fair sample of them).
 
     All ends are Wilson's of a share, at 95 %. Raises :class:`InputError` for an answer that is neither yes nor no.
+
+    >>> from querencia.insight import iceberg, samples
+    >>> iceberg.asked(samples.problems(), customers=20_000).silent.value
+    5600.0
     """
     if customers < 0:
         raise InputError(f"There cannot be {customers:,} customers.", example=customers)
@@ -258,6 +277,10 @@ def damage(answers: Any, *, customers: int, value: float | Estimate, seed: int =
 
     The market-damage model of TARP (Goodman 2019, Strategic Customer Service, chapter 3), without what they tell
     others. Intervals: shares and stays drawn from what the answers leave open (Jeffreys' priors), 95 % of the draws.
+
+    >>> from querencia.insight import iceberg, samples
+    >>> iceberg.damage(samples.problems(), customers=20_000, value=9_000).select("group", "asked", "amount").rows()
+    [('no_problem', 650, 0), ('silent', 280, 12710769), ('complained', 70, 2727692)]
     """
     if customers < 0:
         raise InputError(f"There cannot be {customers:,} customers.", example=customers)
@@ -302,7 +325,12 @@ def _drawn(
 
 
 def check(answers: Any) -> Gates:
-    """The gates ``asked``, ``problems`` and ``complaints``: whether enough were asked, had a problem, and said so."""
+    """The gates ``asked``, ``problems`` and ``complaints``: whether enough were asked, had a problem, and said so.
+
+    >>> from querencia.insight import iceberg, samples
+    >>> [(gate.name, gate.is_open) for gate in iceberg.check(samples.problems())]
+    [('asked', True), ('problems', True), ('complaints', True)]
+    """
     counts = {group: sum(stayed) for group, stayed in _answers(answers).items()}
     everybody = sum(counts.values())
     problems = everybody - counts.get("no_problem", 0)
@@ -337,7 +365,12 @@ def check(answers: Any) -> Gates:
 
 
 def said(found: Iceberg, *, lost: Estimate | None = None, currency: str = "") -> str:
-    """The iceberg in one sentence or two, in the current language. ``lost``: what the silent ones cost, minor units."""
+    """The iceberg in one sentence or two, in the current language. ``lost``: what the silent ones cost, minor units.
+
+    >>> from querencia.insight import iceberg, samples
+    >>> iceberg.said(iceberg.asked(samples.problems(), customers=20_000))  # doctest: +ELLIPSIS
+    'For each customer who complains, 4.0 others have a problem and say nothing (between 3.1 and 5.2): 5,600 ...'
+    """
     facts = {
         "silent": number(found.silent.value),
         "silent_low": number(found.silent.low),

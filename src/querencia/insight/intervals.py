@@ -10,6 +10,9 @@ def wilson(successes: float, trials: float, confidence: float = CONFIDENCE) -> t
     """The score interval of a share (Wilson 1927): it stays within 0 and 1 and does not collapse at them.
 
     Of no trials nothing is known: (0, 1). Example: 81 of 263 give 0.2553 to 0.3662 (Newcombe 1998, table I).
+
+    >>> [round(end, 4) for end in wilson(81, 263)]
+    [0.2553, 0.3662]
     """
     if trials <= 0:
         return 0.0, 1.0

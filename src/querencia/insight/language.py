@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
+__all__ = ["FOLDER", "LANGUAGES", "current", "spoken"]
+
 LANGUAGES = ("en", "es", "pt")
 FOLDER = Path(__file__).parent / "locale"
 
@@ -21,7 +23,13 @@ _current: ContextVar[str] = ContextVar("insight_language", default="en")
 
 @contextmanager
 def spoken(code: str) -> Iterator[None]:
-    """Speak the language within the block; a region is left aside (``es-MX`` is ``es``), an unknown one is English."""
+    """Speak the language within the block; a region is left aside (``es-MX`` is ``es``), an unknown one is English.
+
+    >>> from querencia.insight import explain
+    >>> with spoken("es"):
+    ...     explain.every(24)
+    'cada 24 días'
+    """
     token = _current.set(code.replace("_", "-").split("-")[0].lower())
     try:
         yield
@@ -30,7 +38,11 @@ def spoken(code: str) -> Iterator[None]:
 
 
 def current() -> str:
-    """The language now spoken: en, es or pt."""
+    """The language now spoken: en, es or pt.
+
+    >>> current()
+    'en'
+    """
     return code if (code := _current.get()) in LANGUAGES else "en"
 
 

@@ -28,6 +28,11 @@ def classify(summary: Any, *, value: str = "amount", cuts: tuple[float, float] =
     ``cumulative_share`` is the part of all value brought by customers who bring as much or more. A customer is A while
     those who bring more have not yet reached the first cut: the one who crosses it is still A, and equal customers are
     in equal classes. A value of zero or less is C and counts as nothing; without any value all are C at share 1.
+
+    >>> from querencia.insight import pareto, rfm, samples
+    >>> summary = rfm.summary(samples.cdnow(), as_of=samples.CDNOW_END)
+    >>> pareto.classify(summary)["abc"].value_counts().sort("abc").rows()
+    [('A', 777), ('B', 804), ('C', 776)]
     """
     frame = frame_of(summary)
     _require(frame, value)
@@ -78,6 +83,11 @@ def top_share(values: Sequence[float] | Any, top: float = 0.2) -> float:
 
     ``values``: one number per customer, in any order. Values below zero count as nothing; without value the share is 0.
     On the CDNOW sample the best 20 % bring 67.46 %.
+
+    >>> from querencia.insight import pareto, rfm, samples
+    >>> summary = rfm.summary(samples.cdnow(), as_of=samples.CDNOW_END)
+    >>> round(pareto.top_share(summary["amount"]), 4)
+    0.6746
     """
     numbers = np.asarray(values, dtype=float)
     if not 0 < top <= 1:
@@ -94,6 +104,11 @@ def curve(summary: Any, *, value: str = "amount") -> Any:
 
     From (0, 0) to (1, 1) in at most 101 rows: the engine adds the values up by hundredths of customers. Values below
     zero count as nothing; without value the table is empty.
+
+    >>> from querencia.insight import pareto, rfm, samples
+    >>> summary = rfm.summary(samples.cdnow(), as_of=samples.CDNOW_END)
+    >>> [round(share, 3) for share in pareto.curve(summary).row(20)]
+    [0.2, 0.674]
     """
     frame = frame_of(summary)
     _require(frame, value)
@@ -124,6 +139,11 @@ def stability(purchases: Any, *, as_of: Day, window_days: int) -> Any:
     purchase in the window). ``share`` is of the customers of ``from_class``, with its Wilson 95 % interval, null where
     there are none (and for ``none``, whose number nobody knows). The row A, A answers the question. Empty when the log
     does not cover both windows.
+
+    >>> from querencia.insight import pareto, samples
+    >>> found = pareto.stability(samples.cdnow(), as_of=samples.CDNOW_END, window_days=182)
+    >>> found.row(0)[:3], round(found["share"][0], 3)
+    (('A', 'A', 129), 0.51)
     """
     if window_days < 1:
         raise InputError(f"A window has at least one day, not {window_days}.", example=window_days)

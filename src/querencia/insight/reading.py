@@ -51,7 +51,11 @@ def exponent(currency: str | None) -> int:
 
 
 def day_number(day: int | datetime.date) -> int:
-    """Days since 1970-01-01 of a date (of a datetime: of the day it names); day numbers come back as they are."""
+    """Days since 1970-01-01 of a date (of a datetime: of the day it names); day numbers come back as they are.
+
+    >>> day_number(datetime.date(2024, 10, 4))
+    20000
+    """
     if isinstance(day, datetime.date):
         return day.toordinal() - EPOCH_ORDINAL
     if isinstance(day, bool) or not isinstance(day, int):
@@ -60,7 +64,11 @@ def day_number(day: int | datetime.date) -> int:
 
 
 def date_of(day: int) -> datetime.date:
-    """The date of a day number."""
+    """The date of a day number.
+
+    >>> date_of(20_000)
+    datetime.date(2024, 10, 4)
+    """
     return datetime.date.fromordinal(day + EPOCH_ORDINAL)
 
 

@@ -39,6 +39,11 @@ def summary(purchases: Any, *, as_of: Day) -> Any:
 
     ``purchases`` is a table of purchases or of days. A customer with refunds alone, or whose purchases were all given
     back, has no purchase day and no row.
+
+    >>> from querencia.insight import rfm, samples
+    >>> summary = rfm.summary(samples.cdnow(), as_of=samples.CDNOW_END)
+    >>> summary.select("purchases", "frequency", "recency", "age", "amount").sum().rows()
+    [(6696, 4339, 307464, 1183240, 24409194)]
     """
     return like(as_summary(purchases, as_of=as_of), purchases)
 
@@ -96,6 +101,11 @@ def score(summary: Any) -> Any:
     customers one is ahead of: recency counts those who bought no later, frequency those who bought less often, money
     those who brought less, and half of those who brought the same. Segments are named by recency and frequency on the
     grid in common use; see ``_segment``.
+
+    >>> from querencia.insight import rfm, samples
+    >>> summary = rfm.summary(samples.cdnow(), as_of=samples.CDNOW_END)
+    >>> rfm.score(summary)["segment"].value_counts(sort=True).rows()[:3]
+    [('lost', 439), ('hibernating', 416), ('champions', 414)]
     """
     return like(_scored(frame_of(summary)).with_columns(_segment().alias("segment")), summary)
 

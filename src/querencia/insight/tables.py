@@ -49,6 +49,11 @@ def purchases(
     Raises :class:`InputError` naming column, number and an example: a missing column, a row without customer, date or
     amount, a text that is no date or no number, an infinite amount, a date after ``as_of``. An empty table is fine.
     One aggregated row is computed to know; the table itself stays lazy if it was.
+
+    >>> import polars as pl
+    >>> shop = pl.DataFrame({"cust": ["ana", "ana"], "date": ["2026-01-05", "2026-02-10"], "amt": [12.5, 9.9]})
+    >>> purchases(shop, columns={"customer_id": "cust", "at": "date", "amount": "amt"}).rows()
+    [('ana', 20458, 1250), ('ana', 20494, 990)]
     """
     frame = frame_of(table)
     found = _found(frame, dict(columns or {}))
@@ -201,6 +206,11 @@ def days(purchases: Any, *, as_of: Day) -> Any:
     A refund that names a purchase of the same customer counts on that purchase's day, any other on its own. A day is a
     purchase day when something was bought on it (an amount of zero is a purchase too) and refunds did not eat it up:
     no refund fell on it, or its net is above zero. Days of refunds alone are money, not purchases.
+
+    >>> import polars as pl
+    >>> bought = pl.DataFrame({"customer_id": ["ana"] * 3, "day": [20_000, 20_000, 20_030], "amount": [900, 350, -350]})
+    >>> days(bought, as_of=20_100).sort("day").rows()
+    [('ana', 20000, 1250, True), ('ana', 20030, -350, False)]
     """
     return like(as_days(purchases, as_of=as_of), purchases)
 

@@ -29,6 +29,9 @@ class Inputs:
     ``points`` of retention gained among those present now; at renewals that fewer miss, so much fewer, as an effort
     that keeps one in ten of those about to leave does. ``margin`` as a share of revenue; ``discount`` a year; ``cost``
     of the effort per present customer and year; ``acquiring``: what it costs to win one new customer.
+
+    >>> Inputs(points=0.03, margin=0.4, cost=200).discount
+    0.1
     """
 
     points: float = 0.05
@@ -60,6 +63,12 @@ class Scenario:
     that winning one costs. ``payback_days``: until a new customer has brought back what winning them cost, None if
     never. ``elasticity``: by how many per cent the worth of a present customer rises with one per cent of retention.
     ``is_curve``: whether customers are allowed to differ (shifted-beta-geometric).
+
+    >>> from querencia.insight import economics, samples
+    >>> kept = economics.keep(samples.cdnow(), as_of=samples.CDNOW_END, window_days=182)
+    >>> found = economics.scenario(kept, economics.Inputs(margin=0.4))
+    >>> found.customers, round(found.points, 3), found.gain.low < found.gain.value < found.gain.high
+    (582, 0.05, True)
     """
 
     inputs: Inputs
@@ -102,12 +111,23 @@ def scenario(kept: Kept, inputs: Inputs | None = None, *, seed: int = 0) -> Scen
     A thousand draws of the renewal rates and of the spending, from what the log leaves open about them; a few
     thousandths of a second. The draws are the same for the same ``seed``, so that moving one input moves the answer by
     that input alone.
+
+    >>> from querencia.insight import economics, samples
+    >>> kept = economics.keep(samples.cdnow(), as_of=samples.CDNOW_END, window_days=182)
+    >>> economics.scenario(kept).new_value.value
+    2848
     """
     return _Reckoning(kept, inputs or Inputs(), seed).answer() if _is_known(kept) else None
 
 
 def at_points(kept: Kept, inputs: Inputs, points: Sequence[float], *, seed: int = 0) -> list[dict[str, Any]]:
-    """``points, gain, low, high`` of several numbers of points, all else as given: what a chart of the gain needs."""
+    """``points, gain, low, high`` of several numbers of points, all else as given: what a chart of the gain needs.
+
+    >>> from querencia.insight import economics, samples
+    >>> kept = economics.keep(samples.cdnow(), as_of=samples.CDNOW_END, window_days=182)
+    >>> [row["gain"] for row in economics.at_points(kept, economics.Inputs(), [0.0, 0.05])]
+    [0, 110539]
+    """
     if not _is_known(kept):
         return []
     reckoning = _Reckoning(kept, inputs, seed)
@@ -119,7 +139,13 @@ def at_points(kept: Kept, inputs: Inputs, points: Sequence[float], *, seed: int 
 
 
 def rates(kept: Kept) -> list[float]:
-    """The chance of renewal 1, 2, … that the reckoning goes by, as far as renewals were seen; empty where none were."""
+    """The chance of renewal 1, 2, … that the reckoning goes by, as far as renewals were seen; empty where none were.
+
+    >>> from querencia.insight import economics, samples
+    >>> kept = economics.keep(samples.cdnow(), as_of=samples.CDNOW_END, window_days=182)
+    >>> [round(rate, 2) for rate in economics.rates(kept)]
+    [0.25, 0.25]
+    """
     if not _is_known(kept):
         return []
     found = _rates(kept, np.random.default_rng(0))[0]

@@ -102,6 +102,9 @@ def referred(customers: Any, *, values: Any, column: str = "channel") -> Estimat
 
     ``customers`` is a table with one row per new customer, or counts by how they came (``{"friend": 12, "shop": 90}``).
     None without customers.
+
+    >>> round(referred({"friend": 12, "shop": 90}, values="friend").value, 3)
+    0.118
     """
     wanted = {str(value) for value in ([values] if isinstance(values, str) else values)}
     counts = customers if isinstance(customers, dict) else _counted(customers, column)

@@ -65,6 +65,9 @@ class Trial:
     chance of buying, ``top_tenth`` the share of purchases made by the tenth it ranked highest. ``loss`` (how many) and
     ``chance_loss`` (whether at all) are means over all trials of what the referee compares: RMSE and MAE, weighted 2 to
     1, and the Brier score, each against the best simple rule.
+
+    >>> Trial("same again", True, 0.31, 0.70, 0.2, 0.79, 0.12, 0.47).is_simple
+    True
     """
 
     name: str
@@ -88,6 +91,12 @@ class Backtest:
     ``origins``: the days before which everything was known, the latest first. ``calibration``: by tenths of customers,
     least chance first, ``customers``, ``said`` and ``seen`` (shares who buy) with Wilson's 95 % ``low``, ``high``.
     ``lift``: share of purchases made by the best so many twentieths, ``customer_share``, ``purchase_share``.
+
+    >>> from querencia.insight import forecast, samples
+    >>> chosen = forecast.prepare(samples.cdnow().head(400), as_of=samples.CDNOW_END, horizon_days=60)
+    >>> tried = chosen.backtest
+    >>> tried.held_out_days, tried.customers, len(tried.origins), 0 <= tried.beats_simple_by < 1
+    (60, 147, 2, True)
     """
 
     cut_day: int

@@ -19,7 +19,7 @@ def html(facts: Facts, *, language: str = "en", title: str = "") -> str:
 
     >>> from querencia.insight import forecast, samples
     >>> from querencia.insight.forecast.explained import explain
-    >>> chosen = forecast.prepare(samples.cdnow().head(400), as_of=samples.CDNOW_END, horizon_days=90)
+    >>> chosen = forecast.prepare(samples.cdnow().head(40), as_of=samples.CDNOW_END, horizon_days=90)
     >>> page = html(explain(chosen, currency="USD"), language="pt")
     >>> page.startswith("<!doctype html>"), 'lang="pt"' in page
     (True, True)

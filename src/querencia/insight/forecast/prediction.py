@@ -58,7 +58,13 @@ class Forecast:
     nothing is claimed for it. ``amount`` says what a purchase brings; ``spend_trials``: how each estimate of that did
     on the days held out, the best first. ``season``: how the days ahead differ from what the models say (see
     :mod:`querencia.insight.forecast.levels`). ``coverage``: share of customers within the interval of purchases in the
-    back-test; 80 % is stated. ``rounds``: what was foretold on each day of the trials, and what came."""
+    back-test; 80 % is stated. ``rounds``: what was foretold on each day of the trials, and what came.
+
+    >>> from querencia.insight import forecast, samples
+    >>> thin = forecast.prepare(samples.cdnow().head(40), as_of=samples.CDNOW_END, horizon_days=60)
+    >>> thin.model, thin.backtest, thin.rounds
+    ('pooled rate', None, ())
+    """
 
     as_of: int
     horizon_days: int
@@ -109,13 +115,24 @@ def predict(purchases: Any, *, as_of: Day, horizon_days: int) -> Any:
     ``customer_id``; ``expected_purchases`` with ``_low``, ``_high`` (purchase days); ``chance_of_purchase`` (of at
     least one) with ``chance_low``, ``chance_high``; ``expected_spend`` with ``_low``, ``_high`` (minor units);
     ``model``. See the module for what the intervals mean. :func:`prepare` gives the same with the back-test.
+
+    >>> from querencia.insight import forecast, samples
+    >>> ahead = forecast.predict(samples.cdnow().head(40), as_of=samples.CDNOW_END, horizon_days=60)
+    >>> ahead.columns[:3], len(ahead)
+    (['customer_id', 'expected_purchases', 'expected_purchases_low'], 11)
     """
     frame = prepare(purchases, as_of=as_of, horizon_days=horizon_days).table()
     return like(frame, purchases)
 
 
 def prepare(purchases: Any, *, as_of: Day, horizon_days: int) -> Forecast:
-    """Choose on the history before ``as_of``, fit on all of it. Raises InputError when the horizon is no day ahead."""
+    """Choose on the history before ``as_of``, fit on all of it. Raises InputError when the horizon is no day ahead.
+
+    >>> from querencia.insight import forecast, samples
+    >>> chosen = forecast.prepare(samples.cdnow().head(400), as_of=samples.CDNOW_END, horizon_days=60)
+    >>> chosen.horizon_days, len(chosen.backtest.trials) >= 8, round(chosen.coverage, 1) >= 0.8
+    (60, True, True)
+    """
     if horizon_days < 1:
         raise InputError(f"The horizon is at least one day, not {horizon_days!r}.", example=horizon_days)
     today = day_number(as_of)

@@ -75,7 +75,11 @@ class GammaGamma:
 @dataclass(frozen=True)
 class SpendTrial:
     """How one estimate did on the days held out, in minor units; ``loss``: RMSE and MAE against the rule of thumb's,
-    weighted 2 to 1."""
+    weighted 2 to 1.
+
+    >>> SpendTrial("own mean", False, 1_204.0, 3_098.0, -0.08, 0.61).loss < 1
+    True
+    """
 
     name: str
     is_simple: bool

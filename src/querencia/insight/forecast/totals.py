@@ -22,6 +22,12 @@ def total(chosen: Forecast, table: Frame | None = None) -> tuple[int, dict[str, 
     The interval (95 %) holds chance among customers, by the width of each one's 80 % interval, and as its systematic
     part an error of the size that the back-test made. Where nothing could be tried, both ends are the value.
     ``table``: that of the forecast, where it is kept already.
+
+    >>> from querencia.insight import forecast, samples
+    >>> thin = forecast.prepare(samples.cdnow().head(40), as_of=samples.CDNOW_END, horizon_days=60)
+    >>> customers, totals, is_tried = forecast.total(thin)
+    >>> customers, round(totals["expected_purchases"].value, 1), is_tried
+    (11, 3.4, False)
     """
     sums = [part for name in FIGURES for part in _sums(name)]
     found = rows((chosen.table() if table is None else table).select(nw.len().alias("customers"), *sums))[0]

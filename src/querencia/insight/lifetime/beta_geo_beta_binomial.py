@@ -29,6 +29,12 @@ class BetaGeoBetaBinomialModel(Model):
     were occasions.
 
     Scores of a fraction of an occasion are that fraction of the next one's.
+
+    >>> import polars as pl
+    >>> seen = {"frequency": [6, 3, 1, 0], "recency": [6, 5, 1, 0], "age": 6, "weight": [120, 90, 150, 340]}
+    >>> model = BetaGeoBetaBinomialModel().fit(pl.DataFrame(seen))
+    >>> list(model.params_), model.customers_
+    (['alpha', 'beta', 'gamma', 'delta'], 700.0)
     """
 
     name = "BG/BB"

@@ -20,6 +20,13 @@ class GammaGammaModel:
     ``amount_unit``: minor units in the unit of ``v`` (100: v in euros where amounts are cents). After ``fit``:
     ``params_`` (p, q, v), ``standard_errors_``, ``intervals_``, ``log_likelihood_``, ``customers_``, ``converged_``,
     ``identified_``, ``correlation_`` (of frequency and spend: the model supposes none).
+
+    >>> import datetime
+    >>> from querencia.insight import lifetime, rfm, samples
+    >>> summary = rfm.summary(samples.cdnow(), as_of=datetime.date(1997, 9, 30))
+    >>> model = lifetime.GammaGammaModel(amount_unit=100).fit(summary)
+    >>> {name: round(value, 2) for name, value in model.params_.items()}
+    {'p': 6.25, 'q': 3.74, 'v': 15.44}
     """
 
     name = "Gamma-Gamma"

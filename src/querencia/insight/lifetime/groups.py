@@ -20,7 +20,12 @@ HISTORY = ("frequency", "recency", "age")
 @dataclass(frozen=True)
 class Groups:
     """Distinct histories. Arrays of one length: ``frequency`` (repeat purchase days), ``recency`` and ``age`` (days),
-    ``weight`` (customers)."""
+    ``weight`` (customers).
+
+    >>> import numpy as np
+    >>> Groups(np.array([0.0, 2.0]), np.array([0.0, 60.0]), np.array([90.0, 90.0]), np.array([7.0, 3.0])).customers
+    10.0
+    """
 
     frequency: Array
     recency: Array
@@ -58,6 +63,12 @@ def groups(summary: Any) -> Groups:
     ``summary`` holds ``frequency``, ``recency`` and ``age`` in days, one row per customer, or ``weight`` customers a
     row. Raises :class:`InputError` when a column is missing or a history is impossible: negative, not a number, more
     recency than age, or recency without a repeat purchase.
+
+    >>> import datetime
+    >>> from querencia.insight import rfm, samples
+    >>> made = groups(rfm.summary(samples.cdnow(), as_of=datetime.date(1997, 9, 30)))
+    >>> len(made), made.customers
+    (1016, 2357.0)
     """
     frame = frame_of(summary)
     names = frame.collect_schema().names()
@@ -73,7 +84,12 @@ def groups(summary: Any) -> Groups:
 
 
 def log_gap_sum(purchases: Any, *, as_of: Day) -> float:
-    """Sum of the natural logarithms of all gaps (days) between one purchase day and the customer's next."""
+    """Sum of the natural logarithms of all gaps (days) between one purchase day and the customer's next.
+
+    >>> from querencia.insight import samples
+    >>> round(log_gap_sum(samples.cdnow(), as_of=samples.CDNOW_END))
+    14882
+    """
     days = windowed(as_days(purchases, as_of=as_of))
     return float(rows(rhythm.gaps(days).select(nw.col("log_gap").sum()))[0]["log_gap"] or 0.0)
 

@@ -22,7 +22,15 @@ AT_ONCE = 200_000  # histories per block: 24 nodes each, a few arrays of 40 MB
 
 
 class ParetoNBDModel(Model):
-    """Pareto/NBD. ``params_``: r, alpha, s, beta (alpha and beta in time units)."""
+    """Pareto/NBD. ``params_``: r, alpha, s, beta (alpha and beta in time units).
+
+    >>> import datetime
+    >>> from querencia.insight import lifetime, rfm, samples
+    >>> summary = rfm.summary(samples.cdnow(), as_of=datetime.date(1997, 9, 30))
+    >>> model = lifetime.ParetoNBDModel(time_unit_days=7).fit(summary)
+    >>> {name: round(value, 3) for name, value in model.params_.items()}
+    {'r': 0.553, 'alpha': 10.578, 's': 0.606, 'beta': 11.669}
+    """
 
     name = "Pareto/NBD"
     parameters = ("r", "alpha", "s", "beta")

@@ -145,6 +145,13 @@ class RegularTimingModel(ModifiedBetaGeoModel):
     ``regularity``: k, where it is known. Without it, ``fit`` takes the k of 1 to 12 that makes the log likeliest, for
     which it needs ``log_gap_sum``, the sum of the logarithms (of days) of all gaps between purchase days
     (:func:`querencia.insight.lifetime.log_gap_sum`).
+
+    >>> import datetime
+    >>> from querencia.insight import lifetime, rfm, samples
+    >>> summary = rfm.summary(samples.cdnow(), as_of=datetime.date(1997, 9, 30))
+    >>> model = lifetime.RegularTimingModel(time_unit_days=7, regularity=2).fit(summary)
+    >>> model.regularity_, sorted(model.params_)
+    (2, ['a', 'alpha', 'b', 'r'])
     """
 
     name = "MBG/CNBD-k"

@@ -19,7 +19,15 @@ DRAWS_MIN = 20
 
 @dataclass(frozen=True)
 class Resampled:
-    """A fitted model and its log-parameters on each resample (a row for each)."""
+    """A fitted model and its log-parameters on each resample (a row for each).
+
+    >>> import datetime
+    >>> from querencia.insight import lifetime, rfm, samples
+    >>> summary = rfm.summary(samples.cdnow(), as_of=datetime.date(1997, 9, 30)).head(300)
+    >>> drawn = lifetime.BetaGeoModel(time_unit_days=7).fit(summary).resampled(summary, draws=20)
+    >>> drawn.log_parameters.shape, list(drawn.params())
+    ((20, 4), ['r', 'alpha', 'a', 'b'])
+    """
 
     model: "Model"
     log_parameters: Array

@@ -55,6 +55,11 @@ def build(
     ``rows_later`` (after the day looked at), ``rejected`` (``reason, count, row, example``) and ``sources`` (``file,
     rows, columns, guessed, notes``) are what reading the log found, told along. ``named`` gives customers the ids by
     which readers know them. What the data are too thin for is null; ``withheld`` says why, figure by figure.
+
+    >>> from querencia.insight import report, samples
+    >>> facts = report.build(samples.cdnow().head(300), currency="USD")
+    >>> facts["customers"], facts["revenue"], facts["currency"]
+    (111, '10200.13', 'USD')
     """
     log = windowed(frame_of(purchases))
     counted = rows(log.select(nw.len().alias("rows"), nw.col("day").max().alias("last")))[0]

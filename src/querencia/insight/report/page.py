@@ -21,7 +21,13 @@ HEAT_MAX = 50  # per cent of the accent: beyond it, ink cannot be read on it
 
 
 def html(facts: Facts, *, language: str = "en", title: str = "") -> str:
-    """The page for the facts of :func:`querencia.insight.report.build`, in English, Spanish or Portuguese."""
+    """The page for the facts of :func:`querencia.insight.report.build`, in English, Spanish or Portuguese.
+
+    >>> from querencia.insight import report, samples
+    >>> page = report.html(report.build(samples.cdnow().head(300), currency="USD"), language="es")
+    >>> '<html lang="es">' in page, "<script" in page
+    (True, False)
+    """
     from querencia.insight.language import spoken
 
     with spoken(language):

@@ -50,6 +50,9 @@ def people(
     missing for some, as in life; no two people share an e-mail address or a phone. ``languages`` are the wanted ones,
     or their shares. The addresses reach nobody, but it is for the caller to say that these people are invented. Raises
     ``ValueError`` for parameters out of range.
+
+    >>> people(3, seed=1).num_rows
+    3
     """
     whole_number("count", count, 0, 100_000_000)
     whole_number("seed", seed, 0, SEED_MAX)

@@ -22,6 +22,9 @@ class Process:
     exponential time whose rate is gamma distributed among them too (Schmittlein, Morrison & Colombo 1987). The mean
     spend of customers is log-normal among them; each purchase is gamma distributed around it. ``season=0, week=0``
     leaves the plain Pareto/NBD.
+
+    >>> Process(purchases_per_year=12, season=0).rate_scale_days
+    24.349999999999998
     """
 
     rate_shape: float = 0.8

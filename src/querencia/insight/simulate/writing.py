@@ -30,7 +30,14 @@ DATES = (datetime.date(1900, 1, 1), datetime.date(2200, 12, 31))
 
 @dataclass(frozen=True)
 class Shop:
-    """The files of a simulated shop and what they add up to."""
+    """The files of a simulated shop and what they add up to.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = shop(folder, ends=datetime.date(2026, 6, 30), customers=100, years=1)
+    >>> made.currency, made.ends.isoformat()
+    ('EUR', '2026-06-30')
+    """
 
     folder: Path
     customers: Path
@@ -83,6 +90,12 @@ def shop(
     refund is a row of negative amount that names its purchase. ``order`` is that of the purchases: by customer (the
     fastest) or by time, as a till writes them. ``csv`` writes both tables as CSV too. Raises ``ValueError`` for
     parameters out of range.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = shop(folder, ends=datetime.date(2026, 6, 30), customers=100, years=1)
+    ...     made.customer_count, made.purchases.name
+    (100, 'purchases.parquet')
     """
     process = process or Process()
     _check(customers, years, seed, ends, currency, order)

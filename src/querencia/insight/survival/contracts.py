@@ -28,6 +28,11 @@ def contracts(table: Any, *, columns: Mapping[str, str] | None = None, left_valu
     ``columns`` maps our names to the table's. ``left_value`` is what the column says of who left (``"Yes"``); without
     it the column holds 1 and 0, or true and false. A row without a tenure, with a tenure below zero or with nothing in
     ``left`` raises :class:`InputError`; an empty table is fine. The table stays in its engine, lazy if it was.
+
+    >>> import polars as pl
+    >>> table = pl.DataFrame({"months": [3, 12], "Churn": ["Yes", "No"], "plan": ["a", "b"]})
+    >>> contracts(table, columns={"tenure": "months", "left": "Churn"}, left_value="Yes").rows()
+    [(3, 1, 'a'), (12, 0, 'b')]
     """
     frame = frame_of(table)
     mapped = dict(columns or {})
@@ -173,7 +178,12 @@ def _counts_of(found: list[dict[str, Any]], group: str | None) -> Counts:
 
 
 def check(contracts: Any, *, parameters: int = 1) -> Gates:
-    """The gates ``customers`` and ``leavers`` for a curve, or for a model that learns so many ``parameters``."""
+    """The gates ``customers`` and ``leavers`` for a curve, or for a model that learns so many ``parameters``.
+
+    >>> from querencia.insight import samples, survival
+    >>> [(gate.name, gate.is_open) for gate in survival.check(samples.subscribers())]
+    [('customers', True), ('leavers', True)]
+    """
     found = counts(contracts)
     customers = round(sum(one.customers for one in found))
     left = round(sum(float(one.left.sum()) for one in found))

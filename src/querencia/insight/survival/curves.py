@@ -82,6 +82,11 @@ def curve(contracts: Any, *, by: str | None = None, confidence: float = CONFIDEN
     ``group`` (null without ``by``), ``tenure``, ``at_risk`` (just before it), ``left`` (at it), ``censored`` (last seen
     there), ``share`` (just after it), ``standard_error`` (Greenwood), ``low``, ``high``. Each group begins at tenure 0,
     where all are there. While nobody has left, the interval is Wilson's of the customers at risk.
+
+    >>> from querencia.insight import samples, survival
+    >>> found = survival.curve(samples.subscribers(), by="plan")
+    >>> found.select("group", "tenure", "share").row(1)
+    ('high end', 1.0, 0.869)
     """
     made: list[tuple[Any, ...]] = []
     for one in counts(contracts, by):
@@ -100,6 +105,10 @@ def hazard(contracts: Any, *, by: str | None = None, confidence: float = CONFIDE
 
     ``group``, ``tenure``, ``at_risk``, ``left``, ``share`` with its Wilson interval ``low``, ``high``. For tenures in
     whole periods (months, renewals); tenures measured finer have hardly anybody each.
+
+    >>> from querencia.insight import samples, survival
+    >>> survival.hazard(samples.subscribers(), by="plan").select("group", "tenure", "left").row(0)
+    ('high end', 1.0, 131.0)
     """
     made: list[tuple[Any, ...]] = []
     for one in counts(contracts, by):
@@ -119,6 +128,11 @@ def typical(
     interval holds one half; null where the curve does not come down that far); ``mean`` with its interval: tenure on
     average within the first ``horizon`` (Klein & Moeschberger 2003, Survival Analysis, 4.5). Without ``horizon``: as
     far as every group is observed, so that their means compare.
+
+    >>> from querencia.insight import samples, survival
+    >>> found = survival.typical(samples.subscribers(), by="plan")
+    >>> found.select("group", "median", "horizon").rows()
+    [('high end', 7.0, 12.0), ('regular', 2.0, 12.0)]
     """
     groups = [one for one in counts(contracts, by) if one.customers > 0]
     if horizon is not None and not 0 < horizon < float("inf"):
@@ -156,7 +170,13 @@ def restricted_mean(one: Counts, drawn: Steps, until: float) -> tuple[float, flo
 
 @dataclass(frozen=True)
 class Comparison:
-    """Whether groups differ in how long customers stay: the log-rank test."""
+    """Whether groups differ in how long customers stay: the log-rank test.
+
+    >>> from querencia.insight import samples, survival
+    >>> found = survival.compare(samples.subscribers(), by="plan")
+    >>> found.degrees_of_freedom, found.p_value < 0.001
+    (1, True)
+    """
 
     chi_square: float
     degrees_of_freedom: int
@@ -171,6 +191,10 @@ def compare(contracts: Any, *, by: str) -> Comparison | None:
     """The log-rank test of the groups of ``by`` (Mantel 1966; Peto & Peto 1972); None with fewer than two of them.
 
     A small ``p_value`` says that chance alone would seldom make the groups differ so much.
+
+    >>> from querencia.insight import samples, survival
+    >>> round(survival.compare(samples.subscribers(), by="plan").chi_square)
+    182
     """
     groups = [one for one in counts(contracts, by) if one.customers > 0]
     if len(groups) < 2:

@@ -35,6 +35,11 @@ class Effect:
     """What one covariate does: how many times the odds of leaving in a period are multiplied, with the interval.
 
     For a number: by one unit more. For a level: against the ``reference`` level.
+
+    >>> from querencia.insight import samples, survival
+    >>> model = survival.HazardModel(covariates=["plan"]).fit(samples.subscribers())
+    >>> model.effects_[0].said()
+    'plan=regular: the odds of leaving are 2.19 times those of high end (between 1.95 and 2.46), all else equal.'
     """
 
     name: str

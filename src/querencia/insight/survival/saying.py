@@ -12,7 +12,11 @@ Unit = Literal["day", "week", "month", "quarter", "year"]
 
 
 def lasting(count: float, unit: Unit) -> str:
-    """``1 month``, ``12 months``; fractions with one decimal."""
+    """``1 month``, ``12 months``; fractions with one decimal.
+
+    >>> lasting(12, "month"), lasting(1, "year"), lasting(2.5, "year")
+    ('12 months', '1 year', '2.5 years')
+    """
     digits = _digits(count)
     # A fraction is a plural in all our languages.
     whole = round(count) if digits == 0 else 2
@@ -37,7 +41,12 @@ def _short(count: float) -> str:
 
 
 def said(row: Mapping[str, Any], *, unit: Unit) -> str:
-    """A row of :func:`typical` in one sentence, in the current language."""
+    """A row of :func:`typical` in one sentence, in the current language.
+
+    >>> from querencia.insight import samples, survival
+    >>> survival.said(survival.typical(samples.subscribers(), by="plan").row(0, named=True), unit="year")
+    'Half of the customers stay longer than 7 years (between 6 and 8).'
+    """
     facts = {
         "horizon": lasting(row["horizon"], unit),
         "mean": lasting(round(row["mean"], 1), unit),

@@ -50,6 +50,12 @@ def effects(experiment: Any, *, confidence: float = CONFIDENCE) -> Any:
     difference (Newcombe 1998, Statistics in Medicine 17, method 10); of others Student's and Welch's (1947). Where an
     arm has fewer than two customers its interval is null. With ``propensity`` customers count by the inverse of the
     chance of their arm (Hájek 1971), and intervals are of large samples.
+
+    >>> from querencia.insight import samples, uplift
+    >>> tested = uplift.experiment(samples.mailing())
+    >>> found = uplift.effects(tested)
+    >>> found["arm"].to_list(), [round(found[name][1], 3) for name in ("effect", "effect_low", "effect_high")]
+    (['control', 'e-mail'], [0.042, 0.025, 0.058])
     """
     frame = frame_of(experiment)
     others = arms(frame)

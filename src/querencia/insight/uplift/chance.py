@@ -35,6 +35,12 @@ class Balance:
 
     ``chi_square`` has ``degrees_of_freedom`` when chance decided; ``worst`` is the covariate that differs most, in
     standard units.
+
+    >>> from querencia.insight import samples, uplift
+    >>> tested = uplift.experiment(samples.mailing())
+    >>> model = uplift.UpliftModel(base="linear", folds=2).fit(tested, covariates=["recency"])
+    >>> model.balance_.worst, model.balance_.degrees_of_freedom
+    ('recency', 1)
     """
 
     arm: str
@@ -56,6 +62,12 @@ def balance(experiment: Any, *, covariates: Sequence[str] | None = None) -> Any:
 
     Numbers are in standard units, levels are shares; ``difference`` is in standard units of the covariate. Where chance
     decided, differences beyond 0.1 are rare in arms of a thousand customers (Austin 2009, Statistics in Medicine 28).
+
+    >>> from querencia.insight import samples, uplift
+    >>> tested = uplift.experiment(samples.mailing())
+    >>> found = uplift.balance(tested, covariates=["recency"])
+    >>> round(found["difference"][0], 3)
+    -0.014
     """
     frame = frame_of(experiment)
     others = arms(frame)
@@ -182,6 +194,11 @@ def check(experiment: Any, *, covariates: Sequence[str] | None = None) -> Gates:
     ``randomised`` is open when, before the contact, every arm was as like control as chance makes arms. A chance that
     was the same for all, or that ``propensity`` holds, is what is tested; a good result does not prove that nobody
     chose, a bad one proves that somebody did.
+
+    >>> from querencia.insight import samples, uplift
+    >>> tested = uplift.experiment(samples.mailing())
+    >>> [(gate.name, gate.is_open) for gate in uplift.check(tested, covariates=["recency", "history"])]
+    [('arms', True), ('customers', True), ('randomised', True)]
     """
     frame = frame_of(experiment)
     others = arms(frame)

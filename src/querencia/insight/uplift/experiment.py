@@ -20,6 +20,12 @@ def experiment(table: Any, *, columns: Mapping[str, str] | None = None, control:
     becomes ``control`` (of true and false, the other becomes ``contacted``). ``propensity`` is the chance with which a
     customer was to be contacted; with it there are two arms. A row without an arm, without an outcome or with a chance
     that is none raises :class:`InputError`; an empty table is fine. The table stays in its engine, lazy if it was.
+
+    >>> import polars as pl
+    >>> sent = pl.DataFrame({"id": [1, 2], "segment": ["No E-Mail", "Mens E-Mail"], "visit": [0, 1]})
+    >>> columns = {"customer_id": "id", "arm": "segment", "outcome": "visit"}
+    >>> experiment(sent, columns=columns, control="No E-Mail").rows()
+    [(1, 'control', 0), (2, 'Mens E-Mail', 1)]
     """
     frame = frame_of(table)
     mapped = dict(columns or {})

@@ -35,6 +35,13 @@ class Policy:
 
     ``share`` is the part of customers contacted. ``against_nobody``, ``against_everybody`` and ``against_lot`` (as
     many, drawn by lot) are what the policy brings more than those three. ``customers`` is how many there are.
+
+    >>> from querencia.insight import samples, uplift
+    >>> tested = uplift.experiment(samples.mailing())
+    >>> model = uplift.UpliftModel(base="linear", folds=2).fit(tested, covariates=["recency"])
+    >>> found = model.policy(value=2_000, cost=50)
+    >>> round(found.share, 1), found.against_everybody.low > 0
+    (0.6, False)
     """
 
     share: float
@@ -91,6 +98,14 @@ class UpliftModel:
 
     After ``fit``: ``effect_mean_`` (average effect, doubly robust, with its interval), ``qini_`` and ``auuc_`` of the
     cross-fitted ranking with bootstrap intervals, ``base_``, ``customers_``, ``contacted_``, ``balance_``.
+
+    >>> from querencia.insight import samples, uplift
+    >>> tested = uplift.experiment(samples.mailing())
+    >>> model = uplift.UpliftModel(base="linear", folds=2).fit(tested, covariates=["recency"])
+    >>> round(model.effect_mean_.value, 2), model.qini_.low > 0
+    (0.04, True)
+    >>> model.said()
+    'The model tells whom contact changes better than a lot does.'
     """
 
     def __init__(

@@ -56,6 +56,10 @@ def curve(
     ``gain`` is in outcomes per customer of the whole list: (mean outcome of the contacted less that of control, both
     among the share) × share. ``qini`` is Radcliffe's: outcomes more than control would have, per contacted customer of
     the whole experiment. ``treated`` is 1 for who was contacted, 0 for control; ``weight`` by default 1.
+
+    >>> effect, outcome, contacted = [0.3, 0.2, 0.1, 0.0], [1, 0, 0, 1], [1, 0, 1, 0]
+    >>> curve(effect, outcome, contacted)["gain"].round(3).tolist()
+    [0.0, 0.25, 0.5, 0.375, 0.0]
     """
     steps = _steps(*_arrays(effect, outcome, treated, weight))
     lift = _ratio(steps["outcome_contacted"], steps["contacted"]) - _ratio(steps["outcome_control"], steps["control"])
@@ -70,13 +74,23 @@ def curve(
 
 
 def auuc(effect: ArrayLike, outcome: ArrayLike, treated: ArrayLike, *, weight: ArrayLike | None = None) -> float:
-    """Area under the uplift curve; a ranking by lot has half of the average effect."""
+    """Area under the uplift curve; a ranking by lot has half of the average effect.
+
+    >>> effect, outcome, contacted = [0.3, 0.2, 0.1, 0.0], [1, 0, 0, 1], [1, 0, 1, 0]
+    >>> round(auuc(effect, outcome, contacted), 3)
+    0.281
+    """
     drawn = curve(effect, outcome, treated, weight=weight)
     return float(np.trapezoid(drawn["gain"], drawn["share"]))
 
 
 def qini(effect: ArrayLike, outcome: ArrayLike, treated: ArrayLike, *, weight: ArrayLike | None = None) -> float:
-    """Area between the Qini curve and the straight line of a ranking by lot: 0 for a lot, below 0 for worse."""
+    """Area between the Qini curve and the straight line of a ranking by lot: 0 for a lot, below 0 for worse.
+
+    >>> effect, outcome, contacted = [0.3, 0.2, 0.1, 0.0], [1, 0, 0, 1], [1, 0, 1, 0]
+    >>> round(qini(effect, outcome, contacted), 3)
+    0.375
+    """
     drawn = curve(effect, outcome, treated, weight=weight)
     above = drawn["qini"] - drawn["qini"][-1] * drawn["share"]
     return float(np.trapezoid(above, drawn["share"]))
