@@ -1,7 +1,7 @@
 """Any engine in, the same engine out: the one place that knows which kinds of table there are.
 
 Inside insight every table is a Narwhals ``LazyFrame``, so that one way of writing serves DuckDB, Polars, pandas,
-PyArrow (and later Spark and Ibis), and nothing that only an eager table can do slips in.
+PyArrow, Spark and a warehouse through Ibis, and nothing that only an eager table can do slips in.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,6 +69,20 @@ def windowed(frame: Frame) -> Frame:
     return read
 
 
+def edge(frame: Frame, name: str, *, by: str, of: str, last: bool = False) -> tuple[Frame, nw.Expr]:
+    """What ``name`` is on the first (or last) row of each ``of`` in the order of ``by``, of which no two are the same.
+
+    The frame to group, and the expression to aggregate it with: Narwhals has no such aggregate for Spark, where the row
+    is marked before.
+    """
+    if not frame.implementation.is_spark_like():
+        given = nw.col(name)
+        return frame, given.last(order_by=by) if last else given.first(order_by=by)
+    place = (nw.col(by).max() if last else nw.col(by).min()).over(of)
+    marked = nw.when(nw.col(by) == place).then(nw.col(name))
+    return frame.with_columns(marked.alias(f"__{name}")), nw.col(f"__{name}").max()
+
+
 def beside(columns: Mapping[str, Any], frame: Frame) -> Frame:
     """Arrays as a lazy frame of the same engine (in DuckDB: of the same connection), to be joined to ``frame``."""
     import pyarrow as pa
@@ -81,6 +95,12 @@ def beside(columns: Mapping[str, Any], frame: Frame) -> Frame:
         made: Frame = nw.from_native(native.query("querencia_beside", "select * from arrays"))
     elif implementation.is_polars() or implementation.is_pandas():
         made = nw.from_arrow(arrays, backend=implementation).lazy()
+    elif implementation.is_spark_like():
+        made = nw.from_native(nw.to_native(frame).sparkSession.createDataFrame(arrays))
+    elif implementation.is_ibis():
+        import ibis
+
+        made = nw.from_native(ibis.memtable(arrays))
     else:
         made = nw.from_native(arrays).lazy()
     return made

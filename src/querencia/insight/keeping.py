@@ -13,14 +13,20 @@ from querencia.insight.engine import Frame
 def kept(beside: Frame) -> Iterator[Callable[[Frame], Frame]]:
     """Gives a function that computes a frame of the engine of ``beside`` and hands its rows back as a frame.
 
-    DuckDB keeps them in temporary tables, which go to disk when memory is short and are dropped at the end; other
-    engines hold them in memory.
+    DuckDB keeps them in temporary tables, Spark and a warehouse in what they have for it: on disk when memory is short,
+    dropped at the end. Polars, pandas and PyArrow hold them in memory.
     """
     native = nw.to_native(beside)
     names: list[str] = []
+    held: list[Callable[[], object]] = []
 
     def keep(frame: Frame) -> Frame:
-        if not frame.implementation.is_duckdb():
+        implementation = frame.implementation
+        if implementation.is_spark_like() or implementation.is_ibis():
+            stored, release = _stored(frame)
+            held.append(release)
+            return stored
+        if not implementation.is_duckdb():
             return frame.collect().lazy()
         name = f"querencia_{secrets.token_hex(8)}"
         nw.to_native(frame).query("given", f'CREATE TEMP TABLE "{name}" AS FROM given')
@@ -33,3 +39,13 @@ def kept(beside: Frame) -> Iterator[Callable[[Frame], Frame]]:
     finally:
         for name in names:
             native.query("given", f'DROP TABLE "{name}"')
+        for release in held:
+            release()
+
+
+def _stored(frame: Frame) -> tuple[Frame, Callable[[], object]]:
+    """The same rows where Spark or a warehouse keeps results, and what to call to let go of them."""
+    native = nw.to_native(frame)
+    stored = native.persist() if frame.implementation.is_spark_like() else native.cache()
+    made: Frame = nw.from_native(stored)
+    return made, stored.unpersist if frame.implementation.is_spark_like() else stored.release

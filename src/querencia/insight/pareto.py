@@ -99,6 +99,31 @@ def top_share(values: Sequence[float] | Any, top: float = 0.2) -> float:
     return float(gains[: ceil(top * gains.size - 1e-9)].sum()) / total if total > 0 else 0.0
 
 
+def top_share_of(summary: Any, *, value: str = "amount", top: float = 0.2) -> float:
+    """:func:`top_share` of a table with one row per customer, reckoned inside its engine.
+
+    >>> from querencia.insight import pareto, rfm, samples
+    >>> summary = rfm.summary(samples.cdnow(), as_of=samples.CDNOW_END)
+    >>> round(pareto.top_share_of(summary), 4)
+    0.6746
+    """
+    frame = frame_of(summary)
+    _require(frame, value)
+    if not 0 < top <= 1:
+        raise InputError(f"The top is a share of customers between 0 and 1, not {top!r}.", example=top)
+    worth = nw.col(value).cast(nw.Float64())
+    gains = frame.select(gain=nw.when(worth > 0).then(worth).otherwise(nw.lit(0.0)), one=nw.lit(1))
+    found = rows(gains.select(nw.len().alias("customers"), nw.col("gain").sum()))[0]
+    customers, total = whole(found["customers"]), float(found["gain"] or 0.0)
+    if not customers or not total > 0:
+        return 0.0
+    ranked = gains.with_columns(fall=nw.col("gain") * -1).with_columns(
+        place=nw.col("one").cum_sum().over(order_by="fall").cast(nw.Int64())
+    )
+    best = ranked.filter(nw.col("place") <= ceil(top * customers - 1e-9))
+    return float(rows(best.select(nw.col("gain").sum()))[0]["gain"]) / total
+
+
 def curve(summary: Any, *, value: str = "amount") -> Any:
     """The concentration curve, best customers first: a small table ``customer_share, value_share``.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import narwhals as nw
 
-from querencia.insight.engine import Frame, frame_of, like
+from querencia.insight.engine import Frame, edge, frame_of, like
 from querencia.insight.tables import Day, as_days, day_number
 
 YEAR_DAYS = 365
@@ -61,13 +61,14 @@ def as_summary(purchases: Any, *, as_of: Day) -> Frame:
         nw.when(nw.col("day") > today - YEAR_DAYS).then(amount).otherwise(nw.lit(0)).alias("recent"),
         is_purchase.cast(nw.Int64()).alias("occasion"),
     )
+    prepared, spent_first = edge(prepared, "spent", by="from", of="customer_id")
     grouped = prepared.group_by("customer_id").agg(
         nw.col("from").min().alias("first_day"),
         nw.col("to").max().alias("last_day"),
         nw.col("occasion").sum().alias("purchases"),
         nw.col("amount").sum(),
         nw.col("spent").sum(),
-        nw.col("spent").first(order_by="from").alias("spent_first"),
+        spent_first.alias("spent_first"),
         nw.col("recent").sum().alias("amount_year"),
     )
     # Sums come back wider than they went in (DuckDB: 128 bits), and only after grouping may PyArrow cast them.

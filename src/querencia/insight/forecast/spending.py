@@ -16,10 +16,10 @@ from querencia.insight.engine import Frame, beside, rows, whole
 from querencia.insight.forecast.histories import Histories, Log, Past
 from querencia.insight.language import gettext_noop as N_
 from querencia.insight.lifetime import GammaGammaModel, Groups
+from querencia.insight.lifetime.gamma_gamma import spenders
 from querencia.insight.lifetime.groups import Array, spread
 
 SPENDERS_MIN = 30  # repeat customers with money, below which everybody's mean stands in for their own
-FITTED_MAX = 50_000
 PRIOR_PURCHASES_RANGE = (0.05, 1e6)
 PAST_SPEND = N_("past spend")
 
@@ -103,7 +103,7 @@ def estimates(days: Frame, summary: Frame) -> list[Amount]:
     made: list[Amount] = [EverybodysMean(mean)]
     if (prior := _prior_purchases(days)) is not None:
         made.append(CredibleMean(mean, prior))
-    if (model := _gamma_gamma(summary)) is not None:
+    if (model := _gamma_gamma(summary, whole(sums["customers"]))) is not None:
         made.append(GammaGamma(model))
     return made
 
@@ -130,22 +130,11 @@ def _prior_purchases(days: Frame) -> float | None:
     return min(max(within / between, low), high) if between > 0 else high
 
 
-def _gamma_gamma(summary: Frame) -> GammaGammaModel | None:
-    spenders = (
-        summary.filter((nw.col("frequency") > 0) & (nw.col("repeat_amount_mean") > 0))
-        .select("frequency", "repeat_amount_mean")
-        # In one order, so that the last digits of the sums are the same whatever the order of the log.
-        .sort("frequency", "repeat_amount_mean")
-        .collect()
-    )
-    if len(spenders) < SPENDERS_MIN:
+def _gamma_gamma(summary: Frame, customers: int) -> GammaGammaModel | None:
+    frequency, mean, weight = spenders(summary, customers=customers)
+    if weight.sum() < SPENDERS_MIN:
         return None
-    # Of very many, evenly chosen ones say the same.
-    some = slice(None, None, max(1, len(spenders) // FITTED_MAX))
-    frequency, mean = (
-        spenders[name].to_numpy().astype(np.float64)[some] for name in ("frequency", "repeat_amount_mean")
-    )
-    model = GammaGammaModel().fit_arrays(frequency, mean)
+    model = GammaGammaModel().fit_arrays(frequency, mean, weight)
     return model if model.identified_ else None
 
 

@@ -96,9 +96,8 @@ def concentration(look: Look, classed: Frame | None) -> Facts:
         row = found.get(abc, {})
         share = round(whole(row.get("gain")) / total, DECIMALS)
         classes[abc] = {"customers": whole(row.get("customers")), "share": share}
-    amounts = look.summary.select("amount").collect()["amount"].to_numpy().astype(np.float64)
     return {
-        "top_20_percent_share": round(pareto.top_share(amounts), DECIMALS),
+        "top_20_percent_share": round(pareto.top_share_of(look.summary), DECIMALS),
         "classes": classes,
         "curve": [plain(row) for row in rows(frame_of(pareto.curve(look.summary)))],
         "stability": _stability(look),
