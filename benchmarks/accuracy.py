@@ -6,9 +6,7 @@ followed; so are the rules of thumb, the models one by one, and those of the lib
 
 import datetime
 import json
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import logs, machine
+from benchmarks import logs, machine, peers
 from querencia.insight import forecast, rfm, tables
 from querencia.insight.forecast.accuracy import auc, captured
 from querencia.insight.forecast.backtest import MODELS, SIMPLE, TIMED
@@ -31,7 +29,6 @@ from querencia.insight.lifetime import log_gap_sum
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 HEADING = "## accuracy"
-PEERS = ROOT / ".tools" / "peers"
 # Share of the log that is known, and share of it that is looked ahead.
 CUTS = ((0.5, 0.5), (0.65, 0.25), (0.75, 0.25), (0.8, 0.1), (0.9, 0.1))
 REFEREE = "the referee's pick"
@@ -70,14 +67,16 @@ def main(
         list[str] | None, typer.Argument(help="Which logs; all that are at hand if none is named.")
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the section of docs/benchmarks.md.")] = False,
-    peers: Annotated[bool, typer.Option(help="Install lifetimes aside and try it too.")] = True,
+    with_peers: Annotated[
+        bool, typer.Option("--peers/--no-peers", help="Install lifetimes aside and try it too.")
+    ] = True,
 ) -> None:
     """Try the forecasts on logs whose future is known."""
     known = logs.found()
     if unknown := [name for name in names or () if name not in known]:
         aside.print(f"There is no log called {unknown[0]!r}. There are: {', '.join(known)}.", highlight=False)
         raise typer.Exit(2)
-    python = _peers() if peers else None
+    python = _python() if with_peers else None
     rows: list[Row] = []
     for name in names or known:
         with aside.status(name):
@@ -159,24 +158,12 @@ def _measured(said: Said, actual: Vector) -> dict[str, float | None]:
     }
 
 
-def _peers() -> Path | None:
-    """A Python with lifetimes, in a folder of its own that may be thrown away."""
-    python = PEERS / "bin" / "python"
-    if python.exists():
-        return python
-    uv = shutil.which("uv") or ROOT / ".tools" / "uv" / "bin" / "uv"
-    base = Path(sys.executable).resolve()
-    for command in (
-        [uv, "venv", "--quiet", "--python", base, PEERS],
-        [uv, "pip", "install", "--quiet", "--python", python, "lifetimes"],
-    ):
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            aside.print(f"lifetimes cannot be installed here ({error}): going on without it.", highlight=False)
-            shutil.rmtree(PEERS, ignore_errors=True)
-            return None
-    return python
+def _python() -> Path | None:
+    try:
+        return peers.python_with("lifetimes")
+    except peers.Unavailable as reason:
+        aside.print(f"{reason}: going on without it.", highlight=False)
+        return None
 
 
 def _cases(rows: list[Row]) -> Iterator[tuple[Row, list[Row]]]:

@@ -3,31 +3,24 @@
 import subprocess
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import polars as pl
 
-from benchmarks import data
+from benchmarks import data, peers
 from benchmarks.registry import Measure, Skipped, benchmark
 from querencia.insight.lifetime import (
     BetaGeoModel,
+    GammaGammaModel,
     ModifiedBetaGeoModel,
     ParetoNBDModel,
     RegularTimingModel,
+    customer_value,
     groups,
 )
 
-ROOT = Path(__file__).parent.parent
-PEERS = ROOT / ".tools" / "peers" / "bin" / "python"
 KINDS = {"BG/NBD": BetaGeoModel, "MBG/NBD": ModifiedBetaGeoModel, "Pareto/NBD": ParetoNBDModel}
-FITTERS = {"BG/NBD": "BetaGeoFitter", "Pareto/NBD": "ParetoNBDFitter"}
-PEER = """
-import sys, time, numpy, lifetimes
-table = numpy.load(sys.argv[1])
-model = getattr(lifetimes, sys.argv[2])()
-begin = time.perf_counter()
-model.fit(table[:, 0], table[:, 1] / 7, table[:, 2] / 7)
-print(time.perf_counter() - begin)
-"""
+FITTING = Path(peers.__file__).parent / "fitting.py"
 
 
 def histories(customers: int) -> Path:
@@ -53,6 +46,7 @@ def histories(customers: int) -> Path:
     cases=[
         "BG/NBD 1000000",
         "BG/NBD 1000000 by lifetimes",
+        "BG/NBD 1000000 by pymc-marketing",
         "MBG/NBD 1000000",
         "Pareto/NBD 100000",
         "Pareto/NBD 100000 by lifetimes",
@@ -63,13 +57,13 @@ def histories(customers: int) -> Path:
 def lifetime(case: str, measure: Measure) -> None:
     """Fitting each model on so many customers, identical histories counted once.
 
-    Counting is part of the time, and so are the standard errors. Beside ours, the library lifetimes where
-    `make accuracy` has installed it aside.
+    Counting is part of the time, and so are the standard errors. Beside ours the newest lifetimes, and PyMC-Marketing
+    by MAP with its compiling left out; neither gives standard errors so.
     """
     name, number, *by = case.split(" ", 2)
     path = histories(int(number))
     if by:
-        _peer(name, path, measure, rows=int(number))
+        _peer(by[0].removeprefix("by "), name, path, measure, rows=int(number))
         return
     table = pl.DataFrame(np.load(path).astype(np.int64), schema=["frequency", "recency", "age"])
     with measure(rows=len(table), unit="customers"):
@@ -80,12 +74,47 @@ def lifetime(case: str, measure: Measure) -> None:
     measure.note("log-likelihood", f"{model.log_likelihood_:,.1f}")
 
 
-def _peer(name: str, path: Path, measure: Measure, *, rows: int) -> None:
-    if not PEERS.exists():
-        raise Skipped("lifetimes is not installed aside: run `make accuracy` first")
+def _peer(library: str, name: str, path: Path, measure: Measure, *, rows: int) -> None:
+    try:
+        python = peers.python_with(library)
+    except peers.Unavailable as reason:
+        raise Skipped(str(reason)) from reason
+    command = [python, FITTING, library, name, path]
     with measure(rows=rows, unit="customers"):
-        done = subprocess.run([PEERS, "-c", PEER, path, FITTERS[name]], capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Skipped(f"it failed: {done.stderr.strip().splitlines()[-1][:100]}")
     # Without the time it takes to be imported.
     measure.seconds = float(done.stdout.strip().splitlines()[-1])
+
+
+def spent(customers: int) -> Path:
+    """The same histories as a table of customers with the mean of their repeat purchases, minor units."""
+
+    def make(into: Path) -> None:
+        table = np.load(histories(customers)).astype(np.int64)
+        random = np.random.default_rng(2)
+        shape = np.maximum(6 * table[:, 0], 1)
+        mean = random.gamma(shape, 1 / random.gamma(4.0, 1 / 1_500.0, customers)) / np.maximum(table[:, 0], 1)
+        columns = {"customer_id": np.arange(customers), "frequency": table[:, 0], "recency": table[:, 1]}
+        columns |= {"age": table[:, 2], "repeat_amount_mean": np.where(table[:, 0] > 0, mean * 1e6, np.nan)}
+        pl.DataFrame(columns).with_columns(pl.col("repeat_amount_mean").fill_nan(None)).write_parquet(
+            into / "summary.parquet"
+        )
+
+    return data.cached(f"summary-{customers}", make) / "summary.parquet"
+
+
+@benchmark(cases=["10000000"], quick=["20000"], name="customer-value")
+def value(case: str, measure: Measure) -> None:
+    """From a table of histories in Parquet to one with the value of each customer: BG/NBD and Gamma-Gamma fitted, then
+    purchases, chance of buying, chance of being alive and value of the next twelve months for everyone, in Parquet.
+    """
+    path = spent(int(case))
+    with measure(rows=int(case), unit="customers"), duckdb.connect() as engine:
+        summary = engine.read_parquet(str(path))
+        grouped = groups(summary)
+        buying, spending = BetaGeoModel().fit(grouped), GammaGammaModel(amount_unit=100).fit(summary)
+        valued = customer_value(summary, buying=buying, spending=spending, days=365)
+        valued.write_parquet(str(measure.scratch / "value.parquet"))
+    measure.note("histories", f"{len(grouped):,}")

@@ -9,7 +9,14 @@ import pytest
 
 import querencia.flows
 from querencia.insight import InputError, rfm, tables
-from querencia.insight.lifetime import BetaGeoModel, GammaGammaModel, Groups, ParetoNBDModel, groups
+from querencia.insight.lifetime import (
+    BetaGeoModel,
+    GammaGammaModel,
+    Groups,
+    ParetoNBDModel,
+    customer_value,
+    groups,
+)
 
 SAMPLE = Path(querencia.flows.__path__[0]) / "data" / "cdnow_sample.csv"
 CUT = tables.day_number(datetime.date(1997, 9, 30))  # the published 39 weeks
@@ -193,3 +200,36 @@ def test_impossible_histories_are_refused_by_example() -> None:
         BetaGeoModel().fit(table.clear())
     with pytest.raises(InputError, match="not fitted yet"):
         BetaGeoModel().expected_purchases(table, 30)
+
+
+def test_the_value_of_a_customer_is_what_the_models_say_of_each_part(summary: pl.DataFrame) -> None:
+    buying, spending = BetaGeoModel().fit(summary), GammaGammaModel(amount_unit=100).fit(summary)
+    table = customer_value(summary, buying=buying, spending=spending, days=365).sort("customer_id")
+    parts = {
+        "expected_purchases": buying.expected_purchases(summary, 365),
+        "probability_of_purchase": buying.probability_of_purchase(summary, 365),
+        "probability_alive": buying.probability_alive(summary),
+        "expected_amount": spending.expected_amount(summary),
+    }
+    for name, part in parts.items():
+        ours = "chance_of_purchase" if name == "probability_of_purchase" else name
+        assert table[ours].to_numpy() == pytest.approx(part.sort("customer_id")[name].to_numpy(), rel=1e-12)
+    assert table["value"].to_numpy() == pytest.approx(
+        (table["expected_purchases"] * table["expected_amount"]).to_numpy()
+    )
+
+
+def test_later_purchases_are_worth_less_and_never_more_than_a_year_of_discount(summary: pl.DataFrame) -> None:
+    buying, spending = BetaGeoModel().fit(summary), GammaGammaModel(amount_unit=100).fit(summary)
+
+    def total(discount: float, days: float = 365) -> float:
+        made = customer_value(summary, buying=buying, spending=spending, days=days, yearly_discount=discount)
+        return float(made["value"].sum())
+
+    assert total(0.0) / 1.1 < total(0.1) < total(0.0)
+    # Half a month ahead there is but one moment, a quarter of a month from now: the discount is known in closed form.
+    assert total(0.2, 15) == pytest.approx(total(0.0, 15) / 1.2 ** (7.5 / 365), rel=1e-12)
+    with pytest.raises(InputError, match="discount is a share"):
+        total(10)
+    with pytest.raises(InputError, match="above zero"):
+        total(0.0, 0)

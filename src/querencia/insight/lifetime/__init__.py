@@ -12,6 +12,7 @@ from querencia.insight.lifetime.pareto_nbd import ParetoNBDModel
 from querencia.insight.lifetime.regular_timing import ModifiedBetaGeoModel, RegularTimingModel
 from querencia.insight.lifetime.resampled import Resampled
 from querencia.insight.lifetime.shifted_beta_geo import ShiftedBetaGeoModel
+from querencia.insight.lifetime.value import customer_value
 
 __all__ = [
     "BetaGeoBetaBinomialModel",
@@ -23,6 +24,7 @@ __all__ = [
     "RegularTimingModel",
     "Resampled",
     "ShiftedBetaGeoModel",
+    "customer_value",
     "groups",
     "log_gap_sum",
 ]
