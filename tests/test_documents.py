@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from querencia.cli import COMMANDS
+from tools import gallery
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -148,3 +150,29 @@ def test_the_notebook_of_the_readme_runs(folder: Path) -> None:
     [block] = blocks(README, "python")
     done = subprocess.run([sys.executable, "-c", block], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# -- the gallery: code, what it shows, and pictures --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", gallery.PAGES, ids=lambda path: path.stem)
+def test_what_a_page_of_the_gallery_shows_is_what_its_code_gives(page: Path) -> None:
+    for block, found in gallery.run(page.read_text(encoding="utf-8")):
+        assert (block["said"] or "") == found.said, f"{page.name}: run tools/gallery.py\n{block['code']}"
+        if found.chart is not None:
+            assert block["alt"] == found.chart.description, f"{page.name}: run tools/gallery.py"
+            picture = (page.parent / block["file"]).read_text(encoding="utf-8")
+            assert f'aria-label="{escape(found.chart.description)}"' in picture
+
+
+def test_every_picture_of_the_gallery_is_small_and_shown() -> None:
+    folder = gallery.PAGES[0].parent
+    shown = {name for page in gallery.PAGES for name in re.findall(r"\((images/[^)]+)\)", page.read_text())}
+    assert {str(path.relative_to(folder)) for path in (folder / "images").iterdir()} == shown
+    assert all((folder / name).stat().st_size < 50_000 for name in shown)
+
+
+def test_every_page_of_the_gallery_is_listed_and_runs_something() -> None:
+    listed = gallery.PAGES[0].parent / "README.md"
+    assert all(page == listed or f"({page.name})" in listed.read_text() for page in gallery.PAGES)
+    assert all(any(gallery.BLOCK.finditer(page.read_text())) for page in gallery.PAGES)

@@ -73,8 +73,8 @@ def attitudes() -> pl.DataFrame:
 
 
 def mailing(customers: int = 4_000, *, seed: int = 1) -> pl.DataFrame:
-    """A made-up experiment: half got an e-mail by lot. It sells to one in twenty of who bought lately more, to nobody
-    else; ``recency`` in months, ``history`` in minor units.
+    """A made-up experiment: half got an e-mail by lot. It sells to one more in ten of those who bought in the last six
+    months, to nobody else; ``recency`` in months, ``history`` in minor units.
 
     >>> mailing()["arm"].value_counts().sort("arm").rows()
     [('control', 2000), ('e-mail', 2000)]

@@ -12,7 +12,7 @@ from querencia.insight.language import current
 from querencia.insight.reading import date_of
 
 # By day; what a page draws takes the colours of the page instead (querencia.insight.plot.drawing).
-ACCENT, SOFT, MUTED, LINE = "#a3461f", "#f6e6dc", "#665e54", "#e6dfd4"
+ACCENT, SOFT, MUTED, LINE, INK = "#a3461f", "#f6e6dc", "#665e54", "#e6dfd4", "#26211c"
 
 type Rows = Sequence[Mapping[str, Any]]
 type Layers = alt.LayerChart | alt.FacetChart

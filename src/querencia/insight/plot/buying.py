@@ -8,12 +8,11 @@ import narwhals as nw
 from querencia.insight import wording
 from querencia.insight.engine import frame_of, rows, whole
 from querencia.insight.language import gettext as _
-from querencia.insight.plot.base import ACCENT, MUTED, SOFT, Layers, data, listed, month, month_of, percents
+from querencia.insight.plot.base import ACCENT, INK, MUTED, SOFT, Layers, data, listed, month, month_of, percents
 from querencia.insight.reading import date_of
 
 MONTHS_MAX = 60
-FAINT = 0.04  # of the accent, so that a cell of few is still a cell
-DARK = 0.55  # of the strongest share: from there on, writing on it is light
+FAINT, STRONG = 0.04, 0.5  # of the accent: a cell of few is still a cell, and ink can be read on one of many
 
 
 def concentration(curve: Any, top_share: float | None = None) -> Layers:
@@ -67,9 +66,8 @@ def cohorts(retention: Any) -> Layers:
             "order": row["cohort"],
             "cohort": wording.day(int(row["cohort"])),
             "period": row["period"],
-            "strength": FAINT + (1 - FAINT) * row["share"] / strongest,
+            "strength": FAINT + (STRONG - FAINT) * row["share"] / strongest,
             "text": wording.percent(row["share"]),
-            "is_dark": row["share"] > DARK * strongest,
         }
         for row in cells
     ]
@@ -78,8 +76,7 @@ def cohorts(retention: Any) -> Layers:
     base = alt.Chart(data(table)).encode(x=x, y=y)
     strength = alt.Opacity("strength:Q", scale=None, legend=None)
     squares = base.mark_rect(color=ACCENT, cornerRadius=3).encode(opacity=strength)
-    colour = alt.condition("datum.is_dark", alt.value("white"), alt.value(MUTED))
-    texts = base.mark_text(fontSize=11).encode(text="text:N", color=colour)
+    texts = base.mark_text(fontSize=11, color=INK).encode(text="text:N")
     facts = {
         "cohorts": wording.number(len({row["order"] for row in table})),
         "low": wording.percent(min((row["share"] for row in cells), default=0.0)),
@@ -107,9 +104,8 @@ def scores(scored: Any) -> Layers:
     table = [
         {
             **row,
-            "strength": FAINT + (1 - FAINT) * row["customers"] / most,
+            "strength": FAINT + (STRONG - FAINT) * row["customers"] / most,
             "text": wording.number(row["customers"]),
-            "is_dark": row["customers"] > DARK * most,
         }
         for row in counted
     ]
@@ -119,8 +115,7 @@ def scores(scored: Any) -> Layers:
     squares = base.mark_rect(color=ACCENT, cornerRadius=3).encode(
         opacity=alt.Opacity("strength:Q", scale=None, legend=None)
     )
-    colour = alt.condition("datum.is_dark", alt.value("white"), alt.value(MUTED))
-    texts = base.mark_text(fontSize=12).encode(text="text:N", color=colour)
+    texts = base.mark_text(fontSize=12, color=INK).encode(text="text:N")
     facts = {"customers": wording.number(sum(row["customers"] for row in counted))}
     said = _("%(customers)s customers by how lately (across) and how often (upward) they bought, in fifths.") % facts
     return alt.layer(squares, texts).properties(width=alt.Step(56), height=alt.Step(40), description=said)

@@ -12,20 +12,29 @@ from babel import Locale
 
 from querencia.insight import wording
 from querencia.insight.language import current
-from querencia.insight.plot.base import ACCENT, LINE, MUTED, SOFT
+from querencia.insight.plot.base import ACCENT, INK, LINE, MUTED, SOFT
 
 # Vega draws what colours it is told; the page says what they are, by day and by night.
-VARIABLES = {ACCENT: "--accent", SOFT: "--accent-soft", MUTED: "--muted", LINE: "--line"}
-NIGHT = {"--accent": "#e58b5f", "--accent-soft": "#3a2619", "--muted": "#aaa195", "--line": "#37312b"}
+VARIABLES = {ACCENT: "--accent", SOFT: "--accent-soft", MUTED: "--muted", LINE: "--line", INK: "--ink"}
+NIGHT = {
+    "--accent": "#e58b5f",
+    "--accent-soft": "#3a2619",
+    "--muted": "#aaa195",
+    "--line": "#37312b",
+    "--ink": "#ece6dd",
+}
 PAPER = ("#fffefb", "#1f1c19")
 FONT = "system-ui, sans-serif"
+# Readers' fonts may be wider than the one that Vega measures with.
+PADDING = {"left": 12, "right": 12, "top": 4, "bottom": 4}
 COLOURS = re.compile("|".join(VARIABLES))
 
 
 def svg(chart: Any) -> str:
     """The chart as an ``<svg>`` element: named for screen readers, sized by its viewBox, without inline styles.
 
-    Colours are those of the page: its custom properties ``--accent``, ``--accent-soft``, ``--muted``, ``--line``.
+    Colours are those of the page: its custom properties ``--accent``, ``--accent-soft``, ``--muted``, ``--line``,
+    ``--ink``.
 
     >>> from querencia.insight import plot
     >>> drawn = plot.svg(plot.sparkline([{"day": 1, "rate": 0.4}, {"day": 2, "rate": 0.5}]))
@@ -87,7 +96,8 @@ def _themed(spec: dict[str, Any], language: str) -> dict[str, Any]:
         "titleFontWeight": "normal",
         "grid": False,
     }
-    look = {"axis": axis, "view": {"stroke": None}, "text": {"font": FONT}, "background": None}
+    legend = {"labelColor": MUTED, "labelFont": FONT, "labelFontSize": 12}
+    look = {"axis": axis, "view": {"stroke": None}, "text": {"font": FONT}, "legend": legend, "background": None}
     symbols = Locale.parse(wording.LOCALES[language]).number_symbols["latn"]
     per_cent = Locale.parse(wording.LOCALES[language]).percent_formats[None].pattern.rpartition("0")[2]
     numbers = {
@@ -97,4 +107,4 @@ def _themed(spec: dict[str, Any], language: str) -> dict[str, Any]:
         "currency": ["", ""],
         "percent": per_cent,
     }
-    return {**spec, "config": {**look, "locale": {"number": numbers}}, "padding": 2}
+    return {**spec, "config": {**look, "locale": {"number": numbers}}, "padding": PADDING}

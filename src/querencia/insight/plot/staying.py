@@ -32,7 +32,7 @@ def survival(curve: Any) -> Layers:
     )
     line = base.mark_line(color=ACCENT, strokeWidth=2, interpolate="step-after").encode(x=x, y=y, strokeDash=dash)
     ends = alt.Chart(data(list(last.values())))
-    text = ends.mark_text(align="right", dy=-9, color=MUTED, fontSize=12).encode(x=x, y=y, text="name:N")
+    text = ends.mark_text(align="right", dy=16, color=MUTED, fontSize=12).encode(x=x, y=y, text="name:N")
     shares = "; ".join(f"{name} {wording.percent(row['share'])}".strip() for name, row in last.items())
     said = _("Share of customers still there. At the end: %(shares)s.") % {"shares": shares}
     return alt.layer(band, line, text).properties(width=380, height=230, description=said)
