@@ -9,11 +9,14 @@ export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
+ENGINES := .tools/engines
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
+COMPILE = $(UV) pip compile pyproject.toml --group dev --python-version 3.13 --universal --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --quiet
 PORT ?= 8000
 MESSAGES := $(wildcard src/querencia/locale/*/LC_MESSAGES/*.po src/querencia/insight/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: help setup demo test test-slow test-browser check bench accuracy screenshots messages lock clean
+.PHONY: help setup demo test test-slow test-browser test-engines check bench accuracy screenshots messages lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -31,6 +34,10 @@ test-slow: $(READY) ## Run what starts, kills and races whole processes, too (TE
 
 test-browser: $(READY) ## Walk the pages in a real Chromium
 	@$(PYTHON) -m pytest -q -m browser
+
+test-engines: $(ENGINES)/.ready ## The same figures on Spark (needs Java 17) and on a warehouse's table
+	@command -v java >/dev/null || { echo "Spark needs Java 17 or later (Debian: openjdk-17-jre-headless)."; exit 1; }
+	@$(ENGINES)/bin/python -m pytest -q -m engines
 
 check: $(READY) ## Style, types, the import map, translations, templates
 	@$(VENV)/bin/ruff check .
@@ -53,9 +60,10 @@ screenshots: $(READY) ## Take docs/images anew from the running demo
 messages: $(READY) ## Collect texts to translate into src/**/locale
 	@$(PYTHON) tools/messages.py collect
 
-lock: $(UV) ## Resolve requirements.lock anew, with hashes
-	@$(UV) pip compile pyproject.toml --group dev --upgrade --python-version 3.13 --universal --generate-hashes \
-		--no-annotate --no-header --no-emit-index-url --quiet --output-file requirements.lock
+lock: $(UV) ## Resolve requirements.lock and requirements-engines.lock anew, with hashes
+	@$(COMPILE) --upgrade --output-file requirements.lock
+	@$(COMPILE) --upgrade --extra spark --extra warehouse --constraints requirements.lock \
+		--output-file requirements-engines.lock
 
 clean: ## Remove what setup made
 	@rm -rf $(VENV) .tools
@@ -78,4 +86,16 @@ $(READY): requirements.lock pyproject.toml $(MESSAGES) | $(PYTHON) $(UV)
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
 	@$(PYTHON) tools/messages.py compile
 	@$(PYTHON) tools/warm.py
+	@touch $@
+
+# Spark alone weighs half a gigabyte: a place of its own, made when somebody asks for it.
+$(ENGINES)/.ready: requirements-engines.lock pyproject.toml $(MESSAGES) | $(UV)
+	@$(UV) venv --quiet --allow-existing --python "$$(cat .python-version)" $(ENGINES)
+	@if ! cmp -s requirements-engines.lock $(ENGINES)/.installed.lock; then \
+		echo "Installing what requirements-engines.lock names into $(ENGINES)/"; \
+		$(UV) pip sync --quiet --python $(ENGINES)/bin/python --require-hashes requirements-engines.lock; \
+		cp requirements-engines.lock $(ENGINES)/.installed.lock; fi
+	@$(UV) pip install --quiet --python $(ENGINES)/bin/python --no-deps --no-build-isolation --editable .
+	@$(ENGINES)/bin/python tools/messages.py compile
+	@$(ENGINES)/bin/python tools/warm.py
 	@touch $@

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,40 @@ ENGINES: dict[str, Callable[[pl.DataFrame], Any]] = {
     "polars lazy": lambda table: table.lazy(),
     "pandas": lambda table: table.to_pandas(),
     "pyarrow": lambda table: table.to_arrow(),
+}
+
+
+@cache
+def spark() -> Any:
+    """The one Spark session of the tests: two threads, hardly any partitions, nothing that is reached from outside."""
+    from pyspark.sql import SparkSession
+
+    settings = {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.sql.session.timeZone": "UTC",
+        # So little takes longer to compile than to reckon.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.adaptive.enabled": "false",
+    }
+    return SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
+
+
+def _ibis(table: pl.DataFrame) -> Any:
+    import ibis
+
+    return ibis.duckdb.connect().create_table("given", table.to_arrow())
+
+
+# Engines of their own, which `make test-engines` installs aside.
+INSTALLED_ASIDE: dict[str, Callable[[pl.DataFrame], Any]] = {
+    "spark": lambda table: spark().createDataFrame(table.to_arrow()),
+    "ibis": _ibis,
 }
 
 
