@@ -66,10 +66,8 @@ def retention(purchases: Any, *, as_of: Day, period: str = "auto") -> Any:
 def _cells(days: Frame, length: Period) -> dict[tuple[int, int], tuple[int, int]]:
     """(cohort, offset) → (active customers, net amount). A customer counts once per period, on however many days."""
     counted = (
-        days.with_columns(
-            periods.index(nw.col("day"), length).alias("index"),
-            nw.col("is_purchase").cast(nw.Int64()).alias("occasion"),
-        )
+        periods.indexed(days, nw.col("day"), length, name="index")
+        .with_columns(nw.col("is_purchase").cast(nw.Int64()).alias("occasion"))
         .group_by("customer_id", "index")
         .agg(nw.col("amount").sum(), nw.col("occasion").max())
         .with_columns(nw.when(nw.col("occasion") == 1).then(nw.col("index")).otherwise(nw.lit(2**40)).alias("bought"))

@@ -169,7 +169,7 @@ def _events(days: Frame, known: Population, *, today: int, length: Period) -> Co
     """Number (new, returned, left) or minor units (lost, regained) by kind and index of period."""
     events: Counter[tuple[str, int]] = Counter()
     firsts = days.filter(nw.col("is_purchase")).group_by("customer_id").agg(nw.col("day").min())
-    first = firsts.select(periods.index(nw.col("day"), length).alias("index"))
+    first = periods.indexed(firsts, nw.col("day"), length, name="index")
     for row in rows(first.group_by("index").agg(nw.len().alias("count"))):
         events["new", whole(row["index"])] += whole(row["count"])
     for row in rows(_passed(days, known, today=today, length=length)):
@@ -184,7 +184,7 @@ def _events(days: Frame, known: Population, *, today: int, length: Period) -> Co
 def _passed(days: Frame, known: Population, *, today: int, length: Period) -> Frame:
     """Silences beyond their limit: number and yearly amount by period of leaving and, where they ended, of return."""
     until = nw.col("until")
-    passed = (
+    beyond = (
         rhythm.silences(days)
         .with_columns(rhythm.limit(nw.col("gaps"), nw.col("log_sum"), known).alias("limit"))
         .with_columns(
@@ -192,18 +192,14 @@ def _passed(days: Frame, known: Population, *, today: int, length: Period) -> Fr
             until.fill_null(today).cast(nw.Int64()).alias("until"),
         )
         .filter(nw.col("until") - nw.col("day") > nw.col("limit"))
-        .select(
-            "customer_id",
-            "has_ended",
-            nw.col("day").alias("ended_on"),
-            periods.index(nw.col("day") + nw.col("limit") + 1, length).alias("left_in"),
-            periods.index(nw.col("until"), length).alias("back_in"),
-        )
+        .select("customer_id", "has_ended", "until", "limit", nw.col("day").alias("ended_on"))
     )
+    beyond = periods.indexed(beyond, nw.col("ended_on") + nw.col("limit") + 1, length, name="left_in")
+    passed = periods.indexed(beyond, nw.col("until"), length, name="back_in")
     inside = (nw.col("day") <= nw.col("ended_on")) & (nw.col("day") > nw.col("ended_on") - YEAR_DAYS)
     valued = (
         days.select("customer_id", "day", "amount")
-        .join(passed, on="customer_id", how="inner")
+        .join(passed.drop("until", "limit"), on="customer_id", how="inner")
         .filter(inside)
         .group_by("customer_id", "ended_on", "has_ended", "left_in", "back_in")
         .agg(nw.col("amount").sum())

@@ -9,6 +9,7 @@ from typing import Literal
 
 import narwhals as nw
 
+from querencia.insight.engine import Frame
 from querencia.insight.errors import InputError
 from querencia.insight.reading import date_of, day_number, quotient
 
@@ -50,21 +51,30 @@ def first_day(index: int, period: Period) -> int:
     return day_number(datetime.date(max(months // 12, 1), months % 12 + 1, 1))
 
 
-def index(day: nw.Expr, period: Period) -> nw.Expr:
-    """:func:`index_of` of a column of day numbers, inside the engine.
+def indexed(frame: Frame, day: nw.Expr, period: Period, *, name: str) -> Frame:
+    """The frame with :func:`index_of` of a column of day numbers as another column, reckoned inside the engine.
 
     Years begin in March in between, so that the leap day comes last (H. Hinnant, "chrono-compatible low-level date
-    algorithms", civil_from_days).
+    algorithms", civil_from_days). Each step is a column of its own: written out in full, they grow beyond what Spark
+    can plan.
     """
-    number = day.cast(nw.Float64())
+    kept = frame.collect_schema().names()
     if period == "week":
-        return quotient(number + MONDAY_SHIFT, 7).cast(nw.Int64())
-    shifted = number + 719_468  # days since 0000-03-01
-    era = quotient(shifted, 146_097)
-    of_era = shifted - era * 146_097
-    leaps = quotient(of_era, 1_460) - quotient(of_era, 36_524) + quotient(of_era, 146_096)
-    year_of_era = quotient(of_era - leaps, 365)
-    of_year = of_era - (year_of_era * 365 + quotient(year_of_era, 4) - quotient(year_of_era, 100))
-    month = quotient(of_year * 5 + 2, 153) + 2  # 2 is March, 13 February of the year after
-    months = (year_of_era + era * 400) * 12 + month
-    return (months if period == "month" else quotient(months, 3)).cast(nw.Int64())
+        week = quotient(day.cast(nw.Float64()) + MONDAY_SHIFT, 7)
+        return frame.with_columns(week.cast(nw.Int64()).alias(name))
+    steps = ("shifted", "era", "of_era", "leaps", "year_of_era", "of_year", "month", "months")
+    shifted, era, of_era, leaps, year_of_era, of_year, month, months = (nw.col(f"__{step}") for step in steps)
+    made = (
+        day.cast(nw.Float64()) + 719_468,  # days since 0000-03-01
+        quotient(shifted, 146_097),
+        shifted - era * 146_097,
+        quotient(of_era, 1_460) - quotient(of_era, 36_524) + quotient(of_era, 146_096),
+        quotient(of_era - leaps, 365),
+        of_era - (year_of_era * 365 + quotient(year_of_era, 4) - quotient(year_of_era, 100)),
+        quotient(of_year * 5 + 2, 153) + 2,  # 2 is March, 13 February of the year after
+        (year_of_era + era * 400) * 12 + month,
+    )
+    for step, expression in zip(steps, made, strict=True):
+        frame = frame.with_columns(expression.alias(f"__{step}"))
+    index = months if period == "month" else quotient(months, 3)
+    return frame.select(*kept, index.cast(nw.Int64()).alias(name))
