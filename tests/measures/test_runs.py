@@ -384,19 +384,24 @@ def test_a_night_is_due_once_where_the_business_is(trading: None) -> None:
 def test_a_night_whose_work_was_done_otherwise_is_not_due(trading: None) -> None:
     night = shop.NOW.replace(hour=1, minute=30)
 
-    def finished(trigger: str, as_of: date, hours: int) -> Run:
+    def finished(trigger: str, as_of: date, hours: int, *, is_day_named: bool = False) -> Run:
         at = night + timedelta(hours=hours)
-        return Run.objects.create(status="done", trigger=trigger, as_of=as_of, created_at=at, finished_at=at)
+        return Run.objects.create(
+            status="done", trigger=trigger, as_of=as_of, is_day_named=is_day_named, created_at=at, finished_at=at
+        )
 
     finished("button", YESTERDAY - timedelta(days=1), -2)
-    finished("command", YESTERDAY - timedelta(days=40), 1)
+    finished("command", YESTERDAY - timedelta(days=40), 1, is_day_named=True)
     assert queries.is_due(night + timedelta(hours=3))
-    imported = finished("import", YESTERDAY, 2)
-    assert not queries.is_due(night + timedelta(hours=3))
-    imported.delete()
-    finished("command", YESTERDAY, 2)
-    assert not queries.is_due(night + timedelta(hours=3))
-    assert queries.is_due(night + timedelta(days=1))
+    for trigger, as_of, is_day_named in (
+        ("import", YESTERDAY, False),
+        ("command", YESTERDAY, True),
+        ("command", YESTERDAY - timedelta(days=40), False),  # of a log that ends there
+    ):
+        done_otherwise = finished(trigger, as_of, 2, is_day_named=is_day_named)
+        assert not queries.is_due(night + timedelta(hours=3))
+        assert queries.is_due(night + timedelta(days=1))
+        done_otherwise.delete()
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def run(
         # What reckons weighs a hundred megabytes: only the process that runs it loads it.
         from querencia.measures.work import Work
 
-        work = Work(_start(run_id, trigger, as_of or queries.yesterday(at), at), at, progress)
+        work = Work(_start(run_id, trigger, as_of, at), at, progress)
         try:
             work.do(is_fixed=as_of is not None, anew=anew)
         except Exception as fault:
@@ -85,13 +85,17 @@ def _settle(at: datetime) -> int:
     )
 
 
-def _start(run_id: int | None, trigger: str, as_of: date, at: datetime) -> Run:
+def _start(run_id: int | None, trigger: str, named: date | None, at: datetime) -> Run:
+    begun = {
+        "status": Run.Status.RUNNING,
+        "as_of": named or queries.yesterday(at),
+        "is_day_named": named is not None,
+        "started_at": at,
+    }
     if run_id is None:
-        return Run.objects.create(status=Run.Status.RUNNING, trigger=trigger, as_of=as_of, created_at=at, started_at=at)
+        return Run.objects.create(**begun, trigger=trigger, created_at=at)
     # Only from the queue: a task delivered twice must not do a run twice.
-    Run.objects.filter(pk=run_id, status=Run.Status.QUEUED).update(
-        status=Run.Status.RUNNING, started_at=at, as_of=as_of, error=""
-    )
+    Run.objects.filter(pk=run_id, status=Run.Status.QUEUED).update(**begun, error="")
     started = Run.objects.get(pk=run_id)
     if started.status != Run.Status.RUNNING:
         raise Run.DoesNotExist(f"Run {run_id} is not waiting: it is {started.status}.")

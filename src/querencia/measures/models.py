@@ -23,6 +23,7 @@ class Run(models.Model):
     status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.QUEUED)
     trigger = models.CharField(_("started by"), max_length=10, choices=Trigger)
     as_of = models.DateField(_("as of"))
+    is_day_named = models.BooleanField(_("day named by a person"), default=False)  # not simply the last one there was
     created_at = models.DateTimeField(_("asked for"))
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
@@ -31,7 +32,14 @@ class Run(models.Model):
     customers = models.PositiveBigIntegerField(_("customers"), default=0)
     purchases = models.PositiveBigIntegerField(_("purchases"), default=0)
     error = models.TextField(_("error"), blank=True)
-    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        verbose_name=_("by whom"),
+        null=True,
+        blank=True,
+        related_name="+",
+    )
 
     class Meta:
         verbose_name = _("run")
@@ -58,25 +66,25 @@ class Measure(models.Model):
     returned = models.PositiveBigIntegerField(_("customers who returned, 30 days"))
     late = models.PositiveBigIntegerField(_("late customers"))
     defections = models.PositiveBigIntegerField(_("customers who left, 30 days"))
-    defections_low = models.PositiveBigIntegerField(null=True)
-    defections_high = models.PositiveBigIntegerField(null=True)
+    defections_low = models.PositiveBigIntegerField(_("customers who left, at least"), null=True)
+    defections_high = models.PositiveBigIntegerField(_("customers who left, at most"), null=True)
     defections_value = models.BigIntegerField(_("yearly value that left, 30 days"))
-    retention_window_days = models.PositiveIntegerField(null=True)
+    retention_window_days = models.PositiveIntegerField(_("days over which retention is counted"), null=True)
     retention_rate = models.FloatField(_("retention rate"), null=True)
-    retention_low = models.FloatField(null=True)
-    retention_high = models.FloatField(null=True)
+    retention_low = models.FloatField(_("retention rate, at least"), null=True)
+    retention_high = models.FloatField(_("retention rate, at most"), null=True)
     revenue = models.BigIntegerField(_("revenue, 30 days"))
     revenue_year = models.BigIntegerField(_("revenue, 365 days"))
     revenue_at_risk = models.BigIntegerField(_("revenue at risk"), null=True)
-    revenue_at_risk_low = models.BigIntegerField(null=True)
-    revenue_at_risk_high = models.BigIntegerField(null=True)
+    revenue_at_risk_low = models.BigIntegerField(_("revenue at risk, at least"), null=True)
+    revenue_at_risk_high = models.BigIntegerField(_("revenue at risk, at most"), null=True)
     # {"A": {"customers": n, "share": value share}, ...}
     classes = models.JSONField(_("classes"), default=dict)
     # Share of profit (of revenue where costs are unknown) from customers older than two years; null while none can be.
     long_standing_share = models.FloatField(_("share of profit from customers older than two years"), null=True)
     # Scores exist for the day of the run only; earlier days are reckoned afterwards from the facts.
-    is_reckoned_afterwards = models.BooleanField(default=False)
-    run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="measures")
+    is_reckoned_afterwards = models.BooleanField(_("reckoned afterwards"), default=False)
+    run = models.ForeignKey(Run, models.SET_NULL, verbose_name=_("run"), null=True, related_name="measures")
 
     class Meta:
         verbose_name = _("measure")

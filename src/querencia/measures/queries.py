@@ -115,8 +115,7 @@ def yesterday(at: datetime) -> date:
 def is_due(at: datetime) -> bool:
     """Whether tonight's run has yet to be done: once a night where the business is, again if it failed.
 
-    A run that anything else set off since then has done the night's work, if it measured yesterday or whatever was the
-    last day.
+    A run that anything else set off since then has done the night's work, unless a person named an earlier day for it.
     """
     known = business.business()
     if known is None or not Purchase.objects.exists():
@@ -126,8 +125,7 @@ def is_due(at: datetime) -> bool:
     if at < tonight:
         return False
     since = Run.objects.filter(created_at__gte=tonight)
-    # A command may have been told another day.
-    if since.filter(status=Run.Status.DONE).exclude(trigger=Run.Trigger.COMMAND, as_of__lt=yesterday(at)).exists():
+    if since.filter(status=Run.Status.DONE).exclude(is_day_named=True, as_of__lt=yesterday(at)).exists():
         return False
     of_night = since.filter(trigger=Run.Trigger.SCHEDULE)
     failed = of_night.filter(status=Run.Status.FAILED)

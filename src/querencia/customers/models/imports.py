@@ -28,7 +28,7 @@ class Import(models.Model):
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.UPLOADED)
     file_name = models.CharField(_("file"), max_length=255)
     # SHA-256 of content, mapping and format: the same file read the same way resumes instead of starting anew.
-    fingerprint = models.CharField(max_length=64, db_index=True, blank=True)
+    fingerprint = models.CharField(_("fingerprint"), max_length=64, db_index=True, blank=True)
     source = models.CharField(_("source"), max_length=40, default="import")
     file_format = models.JSONField(_("format"), default=dict)  # delimiter, encoding, decimal comma, date order, ...
     mapping = models.JSONField(_("columns"), default=dict)  # field -> column or formula
@@ -39,10 +39,17 @@ class Import(models.Model):
     rows_changed = models.BigIntegerField(_("changed"), default=0)  # of customers; purchases never change
     rows_unchanged = models.BigIntegerField(_("unchanged"), default=0)
     rows_rejected = models.BigIntegerField(_("rejected"), default=0)
-    batches_done = models.PositiveIntegerField(default=0)
+    batches_done = models.PositiveIntegerField(_("batches done"), default=0)
     reasons = models.JSONField(_("reasons for rejects"), default=list)  # [{code, column, count, example, row}]
     error = models.TextField(_("error"), blank=True)
-    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        verbose_name=_("started by"),
+        null=True,
+        blank=True,
+        related_name="+",
+    )
     created_at = models.DateTimeField(_("handed over"))
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
