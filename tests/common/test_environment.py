@@ -1,5 +1,6 @@
 """What the environment says of an installation, and what is refused in words."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,31 @@ def test_what_names_no_database_is_refused_and_its_password_not_repeated(
     with pytest.raises(ImproperlyConfigured, match=r"DATABASE_URL .*Write sqlite:") as refused:
         environment.database(HOME)
     assert "llave" not in str(refused.value)
+
+
+@pytest.mark.parametrize("written", ["duckdb", "polars", " polars ", ""])
+def test_an_engine_that_is_always_there_is_taken(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUERENCIA_ENGINE", written)
+    assert environment.engine() == (written.strip() or "duckdb")
+
+
+@pytest.mark.parametrize("written", ["Spark!", "spark://", "spark://host", "yarn", "spark://a host:7077"])
+def test_an_engine_that_nobody_knows_is_refused(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUERENCIA_ENGINE", written)
+    with pytest.raises(ImproperlyConfigured, match=r"QUERENCIA_ENGINE is .*; write duckdb, polars, spark, or spark://"):
+        environment.engine()
+
+
+@pytest.mark.parametrize("written", ["spark", "spark://node-1.example.org:7077"])
+def test_spark_is_taken_where_it_is_installed(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUERENCIA_ENGINE", written)
+    monkeypatch.setenv("JAVA_HOME", "/opt/java")
+    if find_spec("pyspark"):
+        assert environment.engine() == written
+        monkeypatch.delenv("JAVA_HOME")
+        monkeypatch.setenv("PATH", "")
+        wanted = "needs Java 17 or later"
+    else:
+        wanted = r"Spark is not installed: pip install 'querencia\[spark\]'"
+    with pytest.raises(ImproperlyConfigured, match=wanted):
+        environment.engine()

@@ -222,7 +222,7 @@ def summarise(screen: Screen, log: Log) -> None:
 # -- the engine --------------------------------------------------------------------------------------------------------
 
 
-def _load(log: Log, desk: engine.Desk, folder: Path, seen: Sequence[Understood]) -> None:
+def _load(log: Log, desk: engine.Connection, folder: Path, seen: Sequence[Understood]) -> None:
     """Number the customers: an engine groups whole numbers at half the price of text."""
     parts = ", ".join("'" + str(path).replace("'", "''") + "'" for path in sorted(folder.glob("*.parquet")))
     own = "customer_key::BIGINT" if all(each.has_numbered_ids for each in seen) else "customer_key"

@@ -1,6 +1,9 @@
 """What the environment says of this installation: read when the settings are, refused in words."""
 
 import os
+import re
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -9,6 +12,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 SCHEMES = ("sqlite", "postgres", "postgresql")
+CLUSTER = r"spark://[\w.-]+:\d{1,5}"
 
 
 def number(name: str, otherwise: int) -> int:
@@ -29,6 +33,23 @@ def public_address(otherwise: str) -> SplitResult:
         said = f"QUERENCIA_URL is {written!r}; write the whole address, such as https://shop.example.org."
         raise ImproperlyConfigured(said)
     return found
+
+
+def engine() -> str:
+    """``QUERENCIA_ENGINE``: ``duckdb``, ``polars``, ``spark`` (in this process) or a cluster's ``spark://host:port``."""
+    written = os.environ.get("QUERENCIA_ENGINE", "").strip() or "duckdb"
+    if written in ("duckdb", "polars"):
+        return written
+    if written != "spark" and not re.fullmatch(CLUSTER, written):
+        said = f"QUERENCIA_ENGINE is {written!r}; write duckdb, polars, spark, or spark://host:port of a cluster."
+        raise ImproperlyConfigured(said)
+    if find_spec("pyspark") is None:
+        said = f"QUERENCIA_ENGINE is {written!r}, and Spark is not installed: pip install 'querencia[spark]'."
+        raise ImproperlyConfigured(said)
+    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+        said = f"QUERENCIA_ENGINE is {written!r}, and Spark needs Java 17 or later (Debian: openjdk-17-jre-headless)."
+        raise ImproperlyConfigured(said)
+    return written
 
 
 def database(folder: Path) -> dict[str, Any]:

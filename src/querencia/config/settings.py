@@ -247,6 +247,7 @@ IMPORTS_FOLDER = HOME / "imports"
 COLUMNS_FOLDER = HOME / "columns"
 # What the nightly analysis may take of the machine; beyond the memory it goes on on disk.
 ANALYTICS = {
+    "engine": environment.engine(),
     "memory_limit": os.environ.get("QUERENCIA_MEMORY", "1GB"),
     "threads": environment.number("QUERENCIA_THREADS", os.process_cpu_count() or 1),
 }

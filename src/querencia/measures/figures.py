@@ -9,7 +9,7 @@ windows are the 30 and 365 days up to and including the day.
 import narwhals as nw
 
 from querencia.insight import defection, pareto, rfm, rhythm
-from querencia.insight.engine import frame_of
+from querencia.insight.engine import frame_of, rows, whole
 from querencia.insight.intervals import wilson
 from querencia.measures.engine import Desk
 from querencia.measures.outlook import Outlook
@@ -30,17 +30,18 @@ def prepare(desk: Desk, facts: Facts) -> None:
     beyond the limit, whether or not it was reached). ``leavings``: those that were reached, with ``amount``: net of the
     365 days up to the last purchase.
     """
-    days = frame_of(desk.table("days").filter(f"day <= {facts.as_of}"))
+    days = frame_of(desk.given("days")).filter(nw.col("day") <= facts.as_of)
     known = rhythm.population(days, today=facts.as_of)
     gaps, log_sum = nw.col("gaps"), nw.col("log_sum")
-    rhythm.silences(days).select(
+    silences = rhythm.silences(days).select(
         "customer_id",
         "day",
         "gaps",
         nw.col("until").fill_null(FAR).cast(nw.Int64()).alias("until"),
         (nw.col("day") + rhythm.limit(gaps, log_sum, known, late=True) + 1).cast(nw.Int64()).alias("late_on"),
         (nw.col("day") + rhythm.limit(gaps, log_sum, known) + 1).cast(nw.Int64()).alias("left_on"),
-    ).to_native().create("silences")
+    )
+    desk.keep("silences", silences)
     desk.execute(
         "CREATE TABLE leavings AS SELECT s.customer_id, s.left_on, s.until, coalesce(sum(d.amount), 0) AS amount "
         f"FROM (FROM silences WHERE left_on <= least(until - 1, {facts.as_of})) s LEFT JOIN days d "
@@ -120,7 +121,7 @@ def _defections(desk: Desk, day: int, *, could: int, returned: int) -> Values:
 
 
 def _retention(desk: Desk, day: int) -> Values:
-    row = defection.retention(desk.table("days"), as_of=day).to_pylist()[0]
+    row = rows(frame_of(defection.retention(desk.given("days"), as_of=day)))[0]
     return {
         "retention_window_days": row["window_days"],
         "retention_rate": row["rate"],
@@ -132,12 +133,20 @@ def _retention(desk: Desk, day: int) -> Values:
 def _classes(desk: Desk, facts: Facts, day: int) -> Values:
     """Customers and share of value by class, by everything brought up to the day."""
     if day < facts.as_of:
-        classified = pareto.classify(rfm.summary(desk.table("days"), as_of=day))
+        classified = pareto.classify(rfm.summary(desk.given("days"), as_of=day))
     else:
-        classified = desk.table("classes")
-    counted = classified.aggregate("abc, count(*) AS customers, sum(greatest(value, 0)) AS amount").fetchall()
-    total = sum(int(amount) for _, _, amount in counted)
-    found = {abc: {"customers": n, "share": int(amount) / total if total else 0.0} for abc, n, amount in counted}
+        classified = desk.given("classes")
+    gain = nw.when(nw.col("value") > 0).then(nw.col("value")).otherwise(nw.lit(0))
+    grouped = frame_of(classified).select("abc", gain=gain).group_by("abc")
+    counted = rows(grouped.agg(nw.len().alias("customers"), nw.col("gain").sum()))
+    total = sum(whole(row["gain"]) for row in counted)
+    found = {
+        row["abc"]: {
+            "customers": whole(row["customers"]),
+            "share": whole(row["gain"]) / total if total else 0.0,
+        }
+        for row in counted
+    }
     return {abc: found.get(abc, {"customers": 0, "share": 0.0}) for abc in pareto.CLASSES}
 
 

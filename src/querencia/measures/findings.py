@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from querencia.insight import cohorts, defection, gates, language, pareto, periods
+from querencia.insight.engine import frame_of, rows
 from querencia.insight.gates import Gate
 from querencia.measures import calls, economics
 from querencia.measures.engine import Desk
@@ -20,7 +21,7 @@ type Data = dict[str, Any]
 
 def all_of(desk: Desk, facts: Facts, outlook: Outlook, measured: list[OfDay]) -> dict[str, Data]:
     """Every finding by name. ``measured``: the measures of past month ends and of the day."""
-    days = desk.table("days")
+    days = desk.given("days")
     found = {
         "cohorts": _cohorts(days, facts),
         "pareto": _pareto(desk, facts),
@@ -40,8 +41,7 @@ def all_of(desk: Desk, facts: Facts, outlook: Outlook, measured: list[OfDay]) ->
 
 
 def _rows(table: Any) -> list[Data]:
-    rows: list[Data] = table.to_pylist()
-    return rows
+    return rows(frame_of(table))
 
 
 def _one(desk: Desk, query: str) -> Data:
@@ -80,7 +80,6 @@ def _period(first_day: int, last_day: int) -> str:
 
 
 def _pareto(desk: Desk, facts: Facts) -> Data:
-    values = desk.sql("SELECT CAST(amount AS DOUBLE) AS amount FROM summary").to_arrow_table()["amount"].to_numpy()
     classes = desk.sql(
         "SELECT abc, count(*) AS customers, CAST(sum(greatest(value, 0)) AS BIGINT) AS amount FROM classes GROUP BY abc"
     ).to_arrow_table()
@@ -90,8 +89,8 @@ def _pareto(desk: Desk, facts: Facts) -> Data:
         "customers": facts.customers,
         "amount": total,
         "window": "all",
-        "top_20_percent_share": pareto.top_share(values) if total else None,
-        "curve": _rows(pareto.curve(desk.table("summary"))),
+        "top_20_percent_share": pareto.top_share_of(desk.given("summary")) if total else None,
+        "curve": _rows(pareto.curve(desk.given("summary"))),
         "classes": {
             abc: {
                 "customers": counted[abc]["customers"] if abc in counted else 0,
@@ -109,7 +108,7 @@ def _stability(desk: Desk, facts: Facts) -> Data | None:
     window = next((days for days in defection.WINDOWS if facts.history_days >= 2 * days), None)
     if window is None:
         return None
-    rows = _rows(pareto.stability(desk.table("days"), as_of=facts.as_of, window_days=window))
+    rows = _rows(pareto.stability(desk.given("days"), as_of=facts.as_of, window_days=window))
     stayed = next((row for row in rows if row["from_class"] == row["to_class"] == "A"), None)
     if stayed is None:
         return None
@@ -154,7 +153,7 @@ def _gates(desk: Desk, facts: Facts, outlook: Outlook) -> list[Data]:
     said: dict[str, dict[str, str]] = {gate.name: {} for gate in outlook.gates}
     for code in language.LANGUAGES:
         with language.spoken(code):
-            for gate in gates.check(desk.table("days"), as_of=facts.as_of, horizon_days=outlook.horizon_days):
+            for gate in gates.check(desk.given("days"), as_of=facts.as_of, horizon_days=outlook.horizon_days):
                 said[gate.name][code] = gate.reason
     rows = [_gate(gate, said[gate.name]) for gate in outlook.gates]
     currency = {"currency": facts.currency, "left_out": facts.left_out}

@@ -43,14 +43,14 @@ def horizon(history_days: int) -> int:
 def predict(desk: Desk, *, as_of: int, history_days: int) -> Outlook:
     """Fill the table ``expected`` with a forecast for every customer; leave it empty where insight abstains."""
     ahead = horizon(history_days)
-    days = desk.table("days")
+    days = desk.given("days")
     checked = gates.check(days, as_of=as_of, horizon_days=ahead)
-    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    desk.execute(f"CREATE TABLE expected ({columns})")
     if gates.closed(checked, "forecast"):
+        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        desk.execute(f"CREATE TABLE expected ({columns})")
         return Outlook(ahead, False, checked)
     chosen = forecast.prepare(days, as_of=as_of, horizon_days=ahead)
-    chosen.table().to_native().select(*COLUMNS).insert_into("expected")
+    desk.keep("expected", chosen.table().select(*COLUMNS))
     return Outlook(ahead, True, checked, _referee(chosen))
 
 

@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from querencia.insight import defection, pareto, rfm, tables
+from querencia.insight.engine import frame_of
 from querencia.measures import outlook as outlooks
 from querencia.measures.engine import Desk
 from querencia.measures.outlook import Outlook
@@ -67,8 +68,9 @@ def load(desk: Desk, copied: duckdb.DuckDBPyRelation, *, currency: str, upto: in
         as_of = upto if is_fixed else min(upto, counted[3])
         facts = replace(facts, as_of=as_of, first_day=counted[2], purchases=counted[1])
     _bought(desk, facts)
-    tables.days(desk.table("bought").select(*_door(desk)), as_of=facts.as_of).create("days")
-    rfm.summary(desk.table("days"), as_of=facts.as_of).create("summary")
+    bought = frame_of(desk.given("bought")).select(*_door(desk))
+    desk.keep("days", tables.days(bought, as_of=facts.as_of))
+    desk.keep("summary", rfm.summary(desk.given("days"), as_of=facts.as_of))
     return replace(facts, customers=_count(desk, "summary"))
 
 
@@ -101,10 +103,10 @@ def _count(desk: Desk, table: str) -> int:
 
 def score(desk: Desk, facts: Facts) -> None:
     """Recency, frequency, money, class, stage and usual place: tables ``rfm``, ``classes``, ``stages``, ``places``."""
-    summary, days = desk.table("summary"), desk.table("days")
-    rfm.score(summary).create("rfm")
-    pareto.classify(summary).create("classes")
-    defection.status(days, as_of=facts.as_of).create("stages")
+    summary, days = desk.given("summary"), desk.given("days")
+    desk.keep("rfm", rfm.score(summary))
+    desk.keep("classes", pareto.classify(summary))
+    desk.keep("stages", defection.status(days, as_of=facts.as_of))
     for name in PLACES:
         # Where they bought most often; of equals, the one of the latest purchase.
         desk.execute(

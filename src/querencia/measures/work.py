@@ -31,11 +31,11 @@ class Work:
         copy, _ = columns.refresh(
             settings.COLUMNS_FOLDER, rebuild=anew, progress=lambda share: self.progress("copy", share)
         )
-        with engine.connect(settings.COLUMNS_FOLDER) as desk:
+        with engine.desk(settings.COLUMNS_FOLDER) as desk:
             known = business.business()
             facts = scoring.load(
                 desk,
-                copy.relation(desk),
+                copy.relation(desk.connection),
                 currency=known.currency if known else "",
                 upto=day_number(self.run.as_of),
                 is_fixed=is_fixed,
