@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -486,3 +488,14 @@ def test_a_part_of_a_page_is_not_taken_for_the_page(owner: Client, scores: list[
     assert _listed(text(whole)) == _listed(text(part))
     for answer in (whole, part):
         assert "HX-Request" in answer["Vary"]
+
+
+@pytest.mark.django_db
+def test_the_pages_start_without_what_reckons() -> None:
+    script = (
+        "import sys, django; django.setup()\n"
+        "import querencia.config.urls\n"
+        "print(*sorted({'duckdb', 'scipy.stats', 'sklearn'} & set(sys.modules)))\n"
+    )
+    said = subprocess.check_output([sys.executable, "-c", script], text=True, env=trade.environment())
+    assert said.strip() == ""

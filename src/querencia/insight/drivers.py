@@ -17,7 +17,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from querencia.insight.engine import frame_of, rows, small, whole
 from querencia.insight.errors import InputError
@@ -260,7 +260,7 @@ def penalty_reward(answers: Any, *, outcome: str, drivers: Sequence[str], low: f
     failing, excelling = read.values <= low, read.values >= high
     design = np.column_stack([failing, excelling]).astype(np.float64)
     coefficient, covariance, known, freedom = _regression(design, read)
-    reach = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) if freedom > 0 else None
+    reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) if freedom > 0 else None
     size = len(read.drivers)
     table: list[tuple[Any, ...]] = []
     for n, name in enumerate(read.drivers):

@@ -10,8 +10,7 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtri
 from threadpoolctl import threadpool_limits
 
 from querencia.insight import rfm
@@ -209,7 +208,7 @@ def _answer(benches: Benches, history: Histories, verdict: Verdict | None, amoun
     low, high = within.purchases(expected, said, shape)
     spend_low, spend_high = within.spend(expected, said, shape, history.frequency, amount)
     doubt = chance.doubt(history, days) + (verdict.backtest.miscalibration if verdict else 0.0) ** 2
-    bent = norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(doubt)
+    bent = ndtri((1 + CONFIDENCE) / 2) * np.sqrt(doubt)
     odds = logit(np.clip(said, 1e-12, 1 - 1e-12))
     scores = {
         "expected_purchases": expected,

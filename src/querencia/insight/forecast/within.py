@@ -4,8 +4,7 @@ The spread is that of the candidate, widened by as much as it took in the back-t
 """
 
 import numpy as np
-from scipy.special import gammaincinv
-from scipy.stats import nbinom
+from scipy.special import betainc, gammaincinv, nbdtrik
 
 from querencia.insight.forecast.spending import Amount, GammaGamma
 from querencia.insight.lifetime.groups import Array
@@ -44,9 +43,17 @@ def purchases(expected: Array, chance: Array, shape: Array) -> tuple[Array, Arra
     ends = []
     for share in ((1 - WITHIN) / 2, (1 + WITHIN) / 2):
         beyond = (share - (1 - chance)) / np.maximum(chance, 1e-12)
-        number = 1 + nbinom.ppf(np.clip(beyond, 0.0, 1 - 1e-9), shape, success)
+        number = 1 + _at_most(np.clip(beyond, 0.0, 1 - 1e-9), shape, success)
         ends.append(np.where(beyond > 0, number, 0.0))
     return np.minimum(ends[0], expected), np.maximum(ends[1], expected)
+
+
+def _at_most(share: Array, shape: Array, success: Array) -> Array:
+    """The smallest number that a negative binomial exceeds no more often than 1 - ``share``."""
+    number = np.ceil(nbdtrik(share, shape, success))
+    one_less = np.maximum(number - 1, 0.0)
+    # The inverse is not exact to the last digit: where one less would do, it is one less.
+    return np.where(betainc(shape, one_less + 1, success) >= share, one_less, number)
 
 
 def spend(expected: Array, chance: Array, shape: Array, frequency: Array, amount: Amount) -> tuple[Array, Array]:

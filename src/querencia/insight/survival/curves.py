@@ -11,7 +11,7 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from querencia.insight import notebook
 from querencia.insight.engine import small
@@ -211,7 +211,7 @@ def compare(contracts: Any, *, by: str) -> Comparison | None:
     # The excesses add up to nothing: one group is implied by the others.
     statistic = float(excess @ np.linalg.pinv(covariance, hermitian=True) @ excess)
     freedom = int(np.linalg.matrix_rank(covariance, hermitian=True))
-    return Comparison(statistic, freedom, float(chi2.sf(statistic, freedom)) if freedom else 1.0)
+    return Comparison(statistic, freedom, float(chdtrc(freedom, statistic)) if freedom else 1.0)
 
 
 def _at(tenure: Array, values: Array, wanted: Array) -> Array:

@@ -6,7 +6,7 @@ from statistics import NormalDist
 from typing import Any
 
 import narwhals as nw
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from querencia.insight.engine import Frame, frame_of, rows, small, whole
 from querencia.insight.intervals import CONFIDENCE, wilson
@@ -38,7 +38,7 @@ class Arm:
             return wilson(self.successes, self.customers, confidence)
         if self.customers < 2:
             return -float("inf"), float("inf")
-        reach = float(student.ppf((1 + confidence) / 2, self.customers - 1)) * sqrt(self.error_squared)
+        reach = float(stdtrit(self.customers - 1, (1 + confidence) / 2)) * sqrt(self.error_squared)
         return self.mean - reach, self.mean + reach
 
 
@@ -88,7 +88,7 @@ def difference(arm: Arm, control: Arm, confidence: float) -> tuple[float | None,
     if squared <= 0:
         return effect, effect, effect
     freedom = squared**2 / sum(one.error_squared**2 / (one.customers - 1) for one in (arm, control))
-    reach = float(student.ppf((1 + confidence) / 2, freedom)) * sqrt(squared)
+    reach = float(stdtrit(freedom, (1 + confidence) / 2)) * sqrt(squared)
     return effect, effect - reach, effect + reach
 
 
