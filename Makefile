@@ -30,7 +30,7 @@ test: $(READY) ## Run the tests that need no service (DATABASE_URL=... runs them
 	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8 --dist worksteal
 
 test-slow: $(READY) ## Run what starts, kills and races whole processes, too (TESTS=tests/measures: only those)
-	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8 --dist worksteal -m "slow and not browser" $(TESTS)
+	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8 --dist worksteal -m "slow and not browser and not engines" $(TESTS)
 
 test-browser: $(READY) ## Walk the pages in a real Chromium
 	@$(PYTHON) -m pytest -q -m browser

@@ -155,6 +155,7 @@ def test_the_notebook_of_the_readme_runs(folder: Path) -> None:
 # -- the gallery: code, what it shows, and pictures --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", gallery.PAGES, ids=lambda path: path.stem)
 def test_what_a_page_of_the_gallery_shows_is_what_its_code_gives(page: Path) -> None:
     for block, found in gallery.run(page.read_text(encoding="utf-8")):

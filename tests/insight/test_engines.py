@@ -37,6 +37,8 @@ from querencia.insight import (
 )
 from tests.insight.logs import CDNOW_COLUMNS, CDNOW_END, ENGINES, INSTALLED_ASIDE, cdnow, log, rows
 
+pytestmark = pytest.mark.slow
+
 ALL = ENGINES | INSTALLED_ASIDE
 LAZY = ("duckdb", "polars lazy", "spark", "ibis")
 AHEAD = 91

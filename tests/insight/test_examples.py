@@ -53,6 +53,7 @@ def with_examples() -> list[str]:
     return [".".join(("querencia.insight", *(part for part in each if part != "__init__"))) for each in parts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", with_examples())
 def test_examples_are_true(name: str) -> None:
     module = importlib.import_module(name)
