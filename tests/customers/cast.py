@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Max, Min, Sum
 
 from querencia.customers import people
 from querencia.customers.models import Customer, Score, ScoreCell
@@ -23,16 +23,23 @@ NAMES = (
     ("Ana", "López"),
     ("😀", "=1+1"),
 )
+BOUNDED = ("at_stake", "amount_year", "amount", "last_on", "purchases")
 BRANCHES = ("Centro", "Ensanche & Río", "")
 
 
 def scored(number: int = 130) -> list[Score]:
-    """So many customers; many share names, days and amounts, as in life. Cells count them."""
+    """So many customers; many share names, days and amounts, as in life. Cells count them, and know their bounds."""
     made = [_score(n) for n in range(number)]
-    sums = Score.objects.values("cell").annotate(customers=Count("pk"), year=Sum("amount_year"), stake=Sum("at_stake"))
+    ends = {f"{name}_min": Min(name) for name in BOUNDED} | {f"{name}_max": Max(name) for name in BOUNDED}
+    sums = Score.objects.values("cell").annotate(
+        customers=Count("pk"), year=Sum("amount_year"), stake=Sum("at_stake"), **ends
+    )
     for row in sums:
         ScoreCell.objects.filter(pk=row["cell"]).update(
-            customers=row["customers"], amount_year=row["year"], at_stake=row["stake"]
+            customers=row["customers"],
+            amount_year=row["year"],
+            at_stake=row["stake"],
+            **{name: row[name] for name in ends},
         )
     return made
 

@@ -99,6 +99,9 @@ def test_only_the_late_and_those_who_left_lately_are_at_stake(trading: None) -> 
         assert cell.customers == len(members)
         assert cell.at_stake == sum(score.at_stake for score in members)
         assert cell.amount_year == sum(score.amount_year for score in members)
+        for name in ("at_stake", "amount_year", "amount", "last_on", "purchases"):
+            values = [getattr(score, name) for score in members]
+            assert (getattr(cell, f"{name}_min"), getattr(cell, f"{name}_max")) == (min(values), max(values)), name
 
 
 def test_the_day_is_measured_as_the_scores_say(trading: None) -> None:

@@ -125,10 +125,15 @@ def join(desk: Desk, facts: Facts, outlook: Outlook) -> None:
     """One row per customer in the table ``scores``, with the columns of Score, and its ``cells`` counted."""
     desk.execute(f"CREATE TABLE joined AS {_staked(facts, outlook)}")
     cell = "abc, segment, stage, risk, branch, channel"
+    bounds = ", ".join(
+        f"{end}(scored.{name}) AS {name}_{end}"
+        for name in ("at_stake", "amount_year", "amount", "last_on", "purchases")
+        for end in ("min", "max")
+    )
     desk.execute(
         f"CREATE TABLE cells AS SELECT row_number() OVER (ORDER BY {cell}) AS id, {cell}, count(*) AS customers, "
-        "CAST(sum(amount_year) AS BIGINT) AS amount_year, CAST(sum(at_stake) AS BIGINT) AS at_stake "
-        f"FROM joined GROUP BY {cell}"
+        "CAST(sum(scored.amount_year) AS BIGINT) AS amount_year, CAST(sum(scored.at_stake) AS BIGINT) AS at_stake, "
+        f"{bounds} FROM joined AS scored GROUP BY {cell}"
     )
     desk.execute(f"CREATE TABLE scores AS SELECT joined.*, cells.id AS cell_id FROM joined JOIN cells USING ({cell})")
     desk.execute("DROP TABLE joined")

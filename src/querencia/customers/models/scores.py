@@ -1,5 +1,7 @@
 """The latest score of each customer. Written by `measures`, here so that every room may read it."""
 
+from datetime import date
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -48,6 +50,10 @@ class Segment(models.TextChoices):
     LOST = "lost", _("Lost")
 
 
+# The widest bounds, which say nothing.
+LEAST, MOST = -(2**63), 2**63 - 1
+
+
 class ScoreCell(models.Model):
     """Customers who share every filter of the list, counted: the counts beside filters are sums over a few thousand
     cells, and a list knows how many it will find before it looks."""
@@ -61,6 +67,17 @@ class ScoreCell(models.Model):
     customers = models.PositiveIntegerField()
     amount_year = models.BigIntegerField()
     at_stake = models.BigIntegerField()
+    # Between which its customers lie in each order of the list, so that a walk begins where the first of them may be.
+    at_stake_min = models.BigIntegerField(default=LEAST)
+    at_stake_max = models.BigIntegerField(default=MOST)
+    amount_year_min = models.BigIntegerField(default=LEAST)
+    amount_year_max = models.BigIntegerField(default=MOST)
+    amount_min = models.BigIntegerField(default=LEAST)
+    amount_max = models.BigIntegerField(default=MOST)
+    last_on_min = models.DateField(default=date.min)
+    last_on_max = models.DateField(default=date.max)
+    purchases_min = models.BigIntegerField(default=LEAST)
+    purchases_max = models.BigIntegerField(default=MOST)
 
     class Meta:
         constraints = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Max, Min, Q, QuerySet, Sum
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Greatest
 
@@ -153,28 +153,43 @@ def _matching(filters: Filters) -> QuerySet[Score]:
 def _ordered(filters: Filters, *, sort: str, reverse: bool, after: str, size: int) -> QuerySet[Score]:
     column, descending = SORTS[sort]
     descending = descending is not reverse
+    scores, is_gathered = _entered(filters)
     if sort == "name":
-        return _by_name(_matching(filters), descending, after)[:size]
-    few = filters.has_days
-    scores = _matching(filters)
-    if not few and any(filters.facets.values()):
-        cells = _cells(filters.facets)
-        if (cells.aggregate(n=Sum("customers"))["n"] or 0) <= GATHERED_MAX:
-            few = True
-            scores = Score.objects.filter(cell_id__in=list(cells.values_list("pk", flat=True)))
-            scores = scores.filter(at_stake__gt=0) if filters.only_at_stake else scores
-    if few:
-        # Few rows were gathered: an order that no index serves keeps planners from walking one all the same.
+        return _by_name(scores, descending, after, is_gathered=is_gathered)[:size]
+    if is_gathered:
+        # An order that no index serves keeps planners from walking one all the same.
         scores = scores.annotate(place=Greatest(column, column))
         column = "place"
     if after:
         value, last = _read_cursor(after, 2)
         scores = _beyond(scores, column, _value(sort, value), last, descending)
+    elif not is_gathered and any(filters.facets.values()):
+        scores = _begun(scores, filters, column, descending)
     order = (f"-{column}", "customer_id") if descending else (column, "-customer_id")
-    if not few:
+    if not is_gathered:
         # The walk reads nothing but the index, which knows the cell; the table is asked for what is shown alone.
         scores = Score.objects.filter(pk__in=scores.order_by(*order).values("pk")[:size])
     return scores.prefetch_related("customer", "cell").order_by(*order)[:size]
+
+
+def _entered(filters: Filters) -> tuple[QuerySet[Score], bool]:
+    """The scores that match, and whether they are few enough to be gathered and sorted."""
+    if filters.has_days or not any(filters.facets.values()):
+        return _matching(filters), filters.has_days
+    cells = _cells(filters.facets)
+    if (cells.aggregate(n=Sum("customers"))["n"] or 0) > GATHERED_MAX:
+        return _matching(filters), False
+    scores = Score.objects.filter(cell_id__in=list(cells.values_list("pk", flat=True)))
+    return scores.filter(at_stake__gt=0) if filters.only_at_stake else scores, True
+
+
+def _begun(scores: QuerySet[Score], filters: Filters, column: str, descending: bool) -> QuerySet[Score]:
+    """From where the first who matches may be: who bought most in class C stands behind all of A and B."""
+    end = Max(f"{column}_max") if descending else Min(f"{column}_min")
+    bound = _cells(filters.facets).aggregate(end=end)["end"]
+    return (
+        scores.filter(**{f"{column}__lte" if descending else f"{column}__gte": bound}) if bound is not None else scores
+    )
 
 
 def _beyond(scores: QuerySet[Score], column: str, value: Any, last: int, descending: bool) -> QuerySet[Score]:
@@ -186,7 +201,7 @@ def _beyond(scores: QuerySet[Score], column: str, value: Any, last: int, descend
     return scores.filter(bound, Q(**{f"{column}__gt": value}) | Q(customer_id__lt=last))
 
 
-def _by_name(scores: QuerySet[Score], descending: bool, after: str) -> QuerySet[Score]:
+def _by_name(scores: QuerySet[Score], descending: bool, after: str, *, is_gathered: bool) -> QuerySet[Score]:
     if after:
         family, given, last = _read_cursor(after, 3)
         way = "lt" if descending else "gt"
@@ -196,8 +211,9 @@ def _by_name(scores: QuerySet[Score], descending: bool, after: str) -> QuerySet[
             | Q(**{"customer__family_name": family, f"customer__given_name__{way}": given})
             | Q(**{"customer__family_name": family, "customer__given_name": given, f"customer_id__{way}": last}),
         )
+    family = Greatest("customer__family_name", "customer__family_name") if is_gathered else F("customer__family_name")
     # The index of names ends in the customer's own id; by the score's, which is the same, it would not be walked.
-    names = (F("customer__family_name"), F("customer__given_name"), RawSQL('"customers_customer"."id"', ()))
+    names = (family, F("customer__given_name"), RawSQL('"customers_customer"."id"', ()))
     order = [name.desc() if descending else name.asc() for name in names]
     return scores.select_related("customer").prefetch_related("cell").order_by(*order)
 

@@ -3,7 +3,7 @@
 from functools import reduce
 
 import phonenumbers
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from querencia.customers import names
 from querencia.customers.models import Customer, Identifier, Purchase, SearchTerm
@@ -63,10 +63,10 @@ def _by_name(text: str, limit: int) -> list[int]:
     words = sorted(names.words(text), key=len, reverse=True)
     if not words:
         return []
-    # The longest word leads, being the rarest; the others only have to agree.
+    # The longest word leads, being the rarest; of those it finds, each is asked for the others until enough agree.
     found = _beginning_with(words[0])
     for word in words[1:]:
-        found = found.filter(customer_id__in=_beginning_with(word).values("customer_id"))
+        found = found.filter(Exists(_beginning_with(word).filter(customer_id=OuterRef("customer_id"))))
     # Some customers begin with the letters twice ("Ana Anaya"): a few more rows, then each once.
     ids = found.order_by("term", "customer_id").values_list("customer_id", flat=True)[: limit * 3]
     return list(dict.fromkeys(ids))[:limit]
