@@ -23,13 +23,25 @@ from querencia.customers.imports.problems import Unreadable, sentence
 from querencia.customers.imports.purchases import Stamp, Written
 from querencia.customers.imports.reasons import Tally
 from querencia.customers.imports.staging import Progress, Staged, stage
-from querencia.customers.models import Import, Purchase
+from querencia.customers.models import (
+    ContactPoint,
+    Customer,
+    Identifier,
+    Import,
+    Purchase,
+    PurchaseLine,
+    SearchTerm,
+)
 
 TEMPORARY = (
     "staged_purchases", "staged_lines", "staged_buyers", "staged_people", "staged_identifiers", "staged_points",
     "staged_consents", "staged_keys", "staged_terms", "staged_known",
 )  # fmt: skip
 # Two receipts of one customer on one day may be of the same amount; ten in one file hardly are by chance.
+WRITTEN = {
+    vocabulary.PURCHASES: (Customer, Identifier, Purchase, PurchaseLine),
+    vocabulary.CUSTOMERS: (Customer, Identifier, ContactPoint, SearchTerm),
+}
 DOUBLED_MIN = 10
 Status = Import.Status
 
@@ -165,8 +177,16 @@ def _write(imported: Import, folder: Folder, terms: Terms, staged: Staged, progr
                 with RejectsFile(folder.rejects_of(number), with_header=False) as file:
                     file.add(written.rejects)
             _count(imported, number, written)
+        if _is_time_to_count(number, staged.batches):
+            bulk.count_anew(*WRITTEN[imported.kind])
         progress("writing", (number + 1) / staged.batches)
     bulk.drop(*TEMPORARY)
+
+
+def _is_time_to_count(number: int, batches: int) -> bool:
+    """After the first, second, fourth, eighth batch and so on, and after the last: whenever tables have doubled."""
+    done = number + 1
+    return done == batches or done & number == 0
 
 
 def _stamp(imported: Import, terms: Terms) -> Stamp:
