@@ -2,6 +2,7 @@
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -233,3 +234,19 @@ def test_later_purchases_are_worth_less_and_never_more_than_a_year_of_discount(s
         total(10)
     with pytest.raises(InputError, match="above zero"):
         total(0.0, 0)
+
+
+@pytest.mark.parametrize("table", [lambda t: t.lazy(), lambda t: t.cast(pl.Float64), lambda t: t.to_pandas()])
+def test_histories_are_counted_alike_however_the_table_comes(table: Any, summary: pl.DataFrame) -> None:
+    days = summary.select("frequency", "recency", "age")
+    expected, found = groups(days), groups(table(days))
+    for name in ("frequency", "recency", "age", "weight"):
+        assert getattr(found, name).tolist() == getattr(expected, name).tolist()
+    assert expected.customers == len(summary)
+
+
+def test_days_beyond_any_calendar_are_counted_too() -> None:
+    table = pl.DataFrame({"frequency": [0, 2, 2], "recency": [0, 5, 5], "age": [2**21, 2**40, 2**40]})
+    assert groups(table).weight.tolist() == [1, 2]
+    with pytest.raises(InputError, match="impossible history"):
+        groups(table.with_columns(recency=pl.lit(-1)))

@@ -12,6 +12,7 @@ from querencia.insight.lifetime.fitting import Objective
 from querencia.insight.lifetime.groups import Array, Groups
 from querencia.insight.lifetime.model import Model
 
+AT_ONCE = 20_000  # histories per block, so that a block's arrays stay in the processor's own memory
 NEAR_ONE = 1e-6  # the expectation has a removable pole at a = 1
 
 
@@ -36,30 +37,30 @@ class BetaGeoModel(Model):
         weight_of_count = np.bincount(of_count, weights=grouped.weight)
         repeat = grouped.frequency > 0
         weight_once = np.bincount(of_age[~repeat], weights=grouped.weight[~repeat], minlength=len(ages))
-        x, w, age_of = grouped.frequency[repeat], grouped.weight[repeat], of_age[repeat]
+        x, w, age_of = grouped.frequency[repeat], grouped.weight[repeat], of_age[repeat].astype(np.int32)
         recencies, recency_of = np.unique(grouped.recency[repeat], return_inverse=True)
+        recency_of = recency_of.astype(np.int32)
+        blocks = [slice(start, start + AT_ONCE) for start in range(0, len(x), AT_ONCE)]
 
         def objective(theta: Array) -> tuple[float, Array]:
             r, alpha, a, b = np.exp(theta)
             by_count = gammaln(r + counts) - gammaln(r) + gammaln(a + b) - gammaln(b)
             by_count = by_count + gammaln(b + counts) - gammaln(a + b + counts)
-            log_age, log_recency = np.log(alpha + ages), np.log(alpha + recencies)
-            up_to_age, up_to_recency = log_age[age_of], log_recency[recency_of]
-            shape, after = r + x, np.maximum(b + x - 1, 1e-300)
-            odds = shape * (up_to_age - up_to_recency) + np.log(a) - np.log(after)
-            left = expit(odds)
-            value = weight_of_count @ by_count + total * r * np.log(alpha) - r * (weight_once @ log_age)
-            value += w @ (np.logaddexp(0, odds) - shape * up_to_age)
-
-            stayed = 1 - left
-            by_r = weight_of_count @ (psi(r + counts) - psi(r)) + total * np.log(alpha) - weight_once @ log_age
-            by_r -= w @ (stayed * up_to_age + left * up_to_recency)
-            by_alpha = total * r / alpha - r * (weight_once @ (1 / (alpha + ages)))
-            by_alpha -= (w * shape) @ (stayed / (alpha + ages)[age_of] + left / (alpha + recencies)[recency_of])
+            of_ages, of_recencies = (np.log(alpha + ages), alpha + ages), (np.log(alpha + recencies), alpha + recencies)
+            value = weight_of_count @ by_count + total * r * np.log(alpha) - r * (weight_once @ of_ages[0])
+            by_r = weight_of_count @ (psi(r + counts) - psi(r)) + total * np.log(alpha) - weight_once @ of_ages[0]
+            by_alpha = total * r / alpha - r * (weight_once @ (1 / of_ages[1]))
             both, both_x = psi(a + b), psi(a + b + counts)
-            by_a = weight_of_count @ (both - both_x) + (w @ left) / a
-            by_b = weight_of_count @ (both - psi(b) + psi(b + counts) - both_x) - (w * left) @ (1 / after)
-            gradient = np.array([by_r * r, by_alpha * alpha, by_a * a, by_b * b])
+            by_a = weight_of_count @ (both - both_x)
+            by_b = weight_of_count @ (both - psi(b) + psi(b + counts) - both_x)
+            sums = np.zeros(5)
+            for block in blocks:
+                until_now = [values[age_of[block]] for values in of_ages]
+                until_last = [values[recency_of[block]] for values in of_recencies]
+                sums += _repeaters(x[block], w[block], until_now, until_last, (r, a, b))
+            value += sums[0]
+            slopes = np.array([by_r - sums[1], by_alpha - sums[2], by_a + sums[3] / a, by_b - sums[4]])
+            gradient = slopes * np.array([r, alpha, a, b])
             return -value / total, -gradient / total
 
         return objective
@@ -82,6 +83,30 @@ class BetaGeoModel(Model):
         silent = (r + grouped.frequency) * (np.log(alpha + grouped.age) - np.log(alpha + grouped.age + time))
         made: Array = self._alive(grouped) * -np.expm1(silent)
         return made
+
+
+def _repeaters(
+    x: Array, w: Array, until_now: list[Array], until_last: list[Array], parameters: tuple[float, float, float]
+) -> Array:
+    """Sums over customers with repeat purchases: of the likelihood, and of its slopes by r, alpha, ln a and b.
+
+    ``until_now`` and ``until_last``: ln(alpha + T), ln(alpha + t), each followed by what it is the logarithm of.
+    """
+    r, a, b = parameters
+    shape, after = r + x, np.maximum(b + x - 1, 1e-300)
+    odds = shape * (until_now[0] - until_last[0]) + np.log(a / after)
+    small = np.exp(-np.abs(odds))
+    left = np.where(odds >= 0, 1.0, small) / (1 + small)
+    stayed = 1 - left
+    return np.array(
+        [
+            w @ (np.log1p(small) + np.maximum(odds, 0.0) - shape * until_now[0]),
+            w @ (stayed * until_now[0] + left * until_last[0]),
+            (w * shape) @ (stayed / until_now[1] + left / until_last[1]),
+            w @ left,
+            (w * left) @ (1 / after),
+        ]
+    )
 
 
 def expectation(r: float, alpha: float, a: float, b: float, grouped: Groups, time: float) -> Array:

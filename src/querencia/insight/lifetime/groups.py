@@ -1,5 +1,6 @@
 """Customers with the same history are one group: models see each history once, with its number of customers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from querencia.insight.tables import Day, as_days
 type Array = NDArray[np.float64]
 
 HISTORY = ("frequency", "recency", "age")
+DAYS_BITS = 20  # of a number of days: three thousand years
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,36 @@ def groups(summary: Any) -> Groups:
     for name in HISTORY:
         if name not in names:
             raise InputError(f"There is no column {name!r}: give what insight.rfm.summary gives.", column=name)
-    counted = nw.col("weight").sum() if "weight" in names else nw.len()
-    counts = frame.group_by(*HISTORY).agg(counted.alias("weight")).sort(*HISTORY).collect()
-    arrays = {name: counts[name].to_numpy().astype(np.float64) for name in (*HISTORY, "weight")}
-    made = Groups(**arrays)
+    made = (None if "weight" in names else _packed(summary)) or _grouped(frame, names)
     _verify(made)
     return made
+
+
+def _grouped(frame: Frame, names: Sequence[str]) -> Groups:
+    counted = nw.col("weight").sum() if "weight" in names else nw.len()
+    counts = frame.group_by(*HISTORY).agg(counted.alias("weight")).sort(*HISTORY).collect()
+    return Groups(**{name: counts[name].to_numpy().astype(np.float64) for name in (*HISTORY, "weight")})
+
+
+def _packed(summary: Any) -> Groups | None:
+    """The same where the table is here already and counts in whole days: a history is one number, which sorts several
+    times faster than three. None where that cannot be."""
+    table = nw.from_native(summary)
+    if not isinstance(table, nw.DataFrame) or len(table) == 0:
+        return None
+    columns = [table[name] for name in HISTORY]
+    if not all(column.dtype.is_integer() and column.null_count() == 0 for column in columns):
+        return None
+    frequency, recency, age = (column.to_numpy().astype(np.int64) for column in columns)
+    is_small = max(int(recency.max()), int(age.max())) < 2**DAYS_BITS and int(frequency.max()) < 2 ** (
+        62 - 2 * DAYS_BITS
+    )
+    if not is_small or min(int(each.min()) for each in (frequency, recency, age)) < 0:
+        return None
+    packed, weight = np.unique((frequency << 2 * DAYS_BITS) | (recency << DAYS_BITS) | age, return_counts=True)
+    days = 2**DAYS_BITS - 1
+    unpacked = (packed >> 2 * DAYS_BITS, (packed >> DAYS_BITS) & days, packed & days, weight)
+    return Groups(*(part.astype(np.float64) for part in unpacked))
 
 
 def log_gap_sum(purchases: Any, *, as_of: Day) -> float:

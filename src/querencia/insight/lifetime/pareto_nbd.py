@@ -8,6 +8,8 @@ hypergeometric function and cannot cancel:
     L = Γ(r+x)/Γ(r) α^r β^s { (α+T)^-(r+x) (β+T)^-s + s ∫_t^T (α+u)^-(r+x) (β+u)^-(s+1) du }
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import gammaln, psi
 
@@ -18,7 +20,7 @@ from querencia.insight.lifetime.model import Model
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 NODES, LOG_WEIGHTS = (NODES + 1) / 2, np.log(WEIGHTS / 2)
 DECAY = 2.5  # nodes are spread by a fraction of the integrand's own rate of decay
-AT_ONCE = 200_000  # histories per block: 24 nodes each, a few arrays of 40 MB
+AT_ONCE = 4_000  # histories per block: 24 nodes each, so that a block's arrays stay in the processor's own memory
 
 
 class ParetoNBDModel(Model):
@@ -56,8 +58,8 @@ class ParetoNBDModel(Model):
         made = np.empty(len(grouped))
         for start in range(0, len(grouped), AT_ONCE):
             block = _block(grouped, start)
-            _, here, terms, _, _ = _terms(self.log_params_, block)
-            made[start : start + len(block)] = here / (terms.sum(axis=1) + here)
+            terms = _terms(self.log_params_, block)
+            made[start : start + len(block)] = terms.here / (terms.gone.sum(axis=1) + terms.here)
         return made
 
     def _expected(self, grouped: Groups, time: float) -> Array:
@@ -99,39 +101,66 @@ def _expm1_over(power: float, log_ratio: Array) -> Array:
     return log_ratio if abs(power) < 1e-12 else np.expm1(power * log_ratio) / power
 
 
-def _terms(theta: Array, block: Groups) -> tuple[Array, Array, Array, Array, Array]:
-    """Scaled terms of the likelihood: largest exponent, *still there*, *gone* by node, y = ln(α+u), ln(β+u) by node."""
+@dataclass(frozen=True)
+class Terms:
+    """The likelihood of each history, scaled by its ``largest`` term: ``here`` (still there), ``gone`` by node.
+
+    ``span``: α+u by node, with its logarithm; ``left_span``: β+u by node, with its logarithm.
+    """
+
+    largest: Array
+    here: Array
+    gone: Array
+    span: Array
+    log_span: Array
+    left_span: Array
+    log_left_span: Array
+
+
+def _terms(theta: Array, block: Groups) -> Terms:
     r, alpha, s, beta = np.exp(theta)
     shape = r + block.frequency
     low, high = np.log(alpha + block.recency), np.log(alpha + block.age)
     decay = (shape - 1 + (s + 1) * (alpha + block.recency) / (beta + block.recency)) / DECAY
     decay = np.where(np.abs(decay) < 1e-6, 1e-6, decay)
     mass = -np.expm1(-decay * (high - low))
-    aside = -np.log1p(-mass[:, None] * NODES) / decay[:, None]
-    y = low[:, None] + aside
-    log_beta_u = (
-        np.log(beta - alpha + np.exp(y)) if beta > alpha else np.log(np.maximum(np.exp(y) - (alpha - beta), beta))
-    )
+    fallen = np.log1p(-mass[:, None] * NODES)
+    log_span = low[:, None] - fallen / decay[:, None]
+    span = np.exp(log_span)
+    left_span = span + (beta - alpha)
+    if beta < alpha:
+        np.maximum(left_span, beta, out=left_span)
+    log_left_span = np.log(left_span)
     log_mass = np.log(np.maximum(mass / decay, 1e-300))
-    gone = theta[2] + log_mass[:, None] + LOG_WEIGHTS + decay[:, None] * aside
-    gone += y * (1 - shape)[:, None] - (s + 1) * log_beta_u
+    gone = (theta[2] + log_mass)[:, None] + LOG_WEIGHTS - fallen
+    gone += log_span * (1 - shape)[:, None]
+    gone -= (s + 1) * log_left_span
     here = -shape * high - s * np.log(beta + block.age)
     largest = np.maximum(gone.max(axis=1), here)
-    return largest, np.exp(here - largest), np.exp(gone - largest[:, None]), y, log_beta_u
+    gone -= largest[:, None]
+    return Terms(largest, np.exp(here - largest), np.exp(gone, out=gone), span, log_span, left_span, log_left_span)
 
 
 def _likelihood(theta: Array, block: Groups) -> tuple[float, Array]:
     """Log-likelihood of a block and its gradient in the log-parameters, each weighted by customers."""
     r, alpha, s, beta = np.exp(theta)
     shape, weight = r + block.frequency, block.weight
-    largest, here, gone, y, log_beta_u = _terms(theta, block)
-    total = gone.sum(axis=1) + here
-    value = gammaln(shape) - gammaln(r) + r * theta[1] + s * theta[3] + largest + np.log(total)
+    terms = _terms(theta, block)
+    total = terms.gone.sum(axis=1) + terms.here
+    value = gammaln(shape) - gammaln(r) + r * theta[1] + s * theta[3] + terms.largest + np.log(total)
+    gone = terms.gone
     gone /= total[:, None]
-    here = here / total
-    by_r = psi(shape) - psi(r) + theta[1] - (gone * y).sum(axis=1) - here * np.log(alpha + block.age)
-    by_alpha = r / alpha - shape * ((gone * np.exp(-y)).sum(axis=1) + here / (alpha + block.age))
-    by_s = theta[3] + (gone * (1 / s - log_beta_u)).sum(axis=1) - here * np.log(beta + block.age)
-    by_beta = s / beta - (s + 1) * (gone * np.exp(-log_beta_u)).sum(axis=1) - s * here / (beta + block.age)
+    here = terms.here / total
+    alive_span, alive_left = alpha + block.age, beta + block.age
+    by_r = psi(shape) - psi(r) + theta[1] - _across(gone, terms.log_span) - here * np.log(alive_span)
+    by_alpha = r / alpha - shape * (_across(gone, 1 / terms.span) + here / alive_span)
+    by_s = theta[3] + gone.sum(axis=1) / s - _across(gone, terms.log_left_span) - here * np.log(alive_left)
+    by_beta = s / beta - (s + 1) * _across(gone, 1 / terms.left_span) - s * here / alive_left
     gradient = np.array([weight @ by_r * r, weight @ by_alpha * alpha, weight @ by_s * s, weight @ by_beta * beta])
     return float(weight @ value), gradient
+
+
+def _across(gone: Array, values: Array) -> Array:
+    """The sum of the products over the nodes of each history."""
+    made: Array = np.einsum("ij,ij->i", gone, values)
+    return made
