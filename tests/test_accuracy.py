@@ -30,7 +30,7 @@ def test_errors_are_what_they_are_called() -> None:
     assert unsure["within"] is None
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_every_log_is_tried_on_days_of_its_past() -> None:
     sold = [(n, day, 100) for n in range(90) for day in range(n % 20, 300, 9 + n % 50)]
     log = pl.DataFrame(sold, schema=["customer_id", "day", "amount"], orient="row")

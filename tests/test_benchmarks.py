@@ -106,7 +106,7 @@ def test_an_unknown_benchmark_is_named_with_those_there_are() -> None:
     assert "simulate" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 @pytest.mark.parametrize("name", registry.load())
 def test_every_benchmark_runs_on_small_data(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUERENCIA_BENCH_DIR", str(tmp_path))
