@@ -35,7 +35,7 @@ class Told:
     customers: int
     foretold: int
     doubts: list[str]
-    explained: dict[str, Any]
+    explained: dict[str, Any] | None
 
 
 def command(
@@ -99,15 +99,19 @@ def command(
         with logs.opened(files, asked, screen=screen) as log:
             logs.summarise(screen, log)
             with screen.progress(_("Looking ahead")):
-                told = _written(log, as_of.date(), horizon_days, target, with_intervals=intervals)
-            if page:
-                _explain(page, told, language, files)
+                told = _written(
+                    log, as_of.date(), horizon_days, target, with_intervals=intervals, is_explained=page is not None
+                )
+            if page and told.explained:
+                _explain(page, told.explained, language, files)
             _tell(screen, told, target)
             if page:
                 screen.say(_("Written: %(path)s") % {"path": page})
 
 
-def _written(log: "Log", day: date, horizon_days: int, target: Path, *, with_intervals: bool) -> "Told":
+def _written(
+    log: "Log", day: date, horizon_days: int, target: Path, *, with_intervals: bool, is_explained: bool
+) -> "Told":
     """Write the forecast; what is worth saying of it."""
     from querencia.insight import forecast, gates, tables
     from querencia.insight.engine import frame_of
@@ -122,17 +126,19 @@ def _written(log: "Log", day: date, horizon_days: int, target: Path, *, with_int
             expected.query("expected", _copy(log, with_intervals, path, WRITERS[target.suffix.lower()]))
         checked = gates.check(days, as_of=day, horizon_days=horizon_days)
         foretold = expected.shape[0]
-        why = explained.explain(chosen, currency=log.currency, gates=checked, table=frame_of(expected))
+        why = None
+        if is_explained:
+            why = explained.explain(chosen, currency=log.currency, gates=checked, table=frame_of(expected))
     reasons = [gate.reason for gate in gates.closed(checked, "forecast")]
     return Told(chosen, log.desk.table("customers").shape[0], foretold, reasons, why)
 
 
-def _explain(page: Path, told: "Told", language: str, files: list[str]) -> None:
+def _explain(page: Path, facts: dict[str, Any], language: str, files: list[str]) -> None:
     from querencia.insight.forecast import explained_page
 
     title = ", ".join(Path(name).name for name in files if name != "-")
     with results.replacing(page) as path:
-        path.write_text(explained_page.html(told.explained, language=language, title=title), encoding="utf-8")
+        path.write_text(explained_page.html(facts, language=language, title=title), encoding="utf-8")
 
 
 def _copy(log: "Log", with_intervals: bool, path: Path, form: str) -> str:
