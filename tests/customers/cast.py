@@ -6,7 +6,7 @@ from django.db.models import Count, Max, Min, Sum
 
 from querencia.customers import people
 from querencia.customers.models import Customer, Score, ScoreCell
-from querencia.customers.models.scores import Risk, Segment
+from querencia.customers.models.scores import BOUNDED, Risk, Segment
 
 AT = datetime(2026, 5, 1, 10, tzinfo=UTC)
 AS_OF = date(2026, 4, 30)
@@ -23,7 +23,6 @@ NAMES = (
     ("Ana", "López"),
     ("😀", "=1+1"),
 )
-BOUNDED = ("at_stake", "amount_year", "amount", "last_on", "purchases")
 BRANCHES = ("Centro", "Ensanche & Río", "")
 
 

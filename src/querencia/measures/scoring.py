@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import duckdb
 import pyarrow as pa
 
+from querencia.customers.models.scores import BOUNDED
 from querencia.insight import defection, pareto, rfm, tables
 from querencia.insight.engine import frame_of
 from querencia.measures import outlook as outlooks
@@ -125,11 +126,7 @@ def join(desk: Desk, facts: Facts, outlook: Outlook) -> None:
     """One row per customer in the table ``scores``, with the columns of Score, and its ``cells`` counted."""
     desk.execute(f"CREATE TABLE joined AS {_staked(facts, outlook)}")
     cell = "abc, segment, stage, risk, branch, channel"
-    bounds = ", ".join(
-        f"{end}(scored.{name}) AS {name}_{end}"
-        for name in ("at_stake", "amount_year", "amount", "last_on", "purchases")
-        for end in ("min", "max")
-    )
+    bounds = ", ".join(f"{end}(scored.{name}) AS {name}_{end}" for name in BOUNDED for end in ("min", "max"))
     desk.execute(
         f"CREATE TABLE cells AS SELECT row_number() OVER (ORDER BY {cell}) AS id, {cell}, count(*) AS customers, "
         "CAST(sum(scored.amount_year) AS BIGINT) AS amount_year, CAST(sum(scored.at_stake) AS BIGINT) AS at_stake, "

@@ -50,6 +50,8 @@ class Segment(models.TextChoices):
     LOST = "lost", _("Lost")
 
 
+# The orders of the list whose bounds a cell knows.
+BOUNDED = ("at_stake", "amount_year", "amount", "last_on", "purchases")
 # The widest bounds, which say nothing.
 LEAST, MOST = -(2**63), 2**63 - 1
 
