@@ -21,6 +21,11 @@ os.environ["QUERENCIA_HOME"] = str(HOME)
 os.environ[SETTINGS] = "querencia.config.settings"
 django.setup()
 
+from huey.contrib.djhuey import HUEY  # noqa: E402 (it reads the settings)
+
+# Where the queue is in PostgreSQL, parallel processes share it: each has a name of its own there.
+HUEY.storage.name += f"-{os.environ.get('PYTEST_XDIST_WORKER', 'tests')}"
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # Each parallel worker reads the settings for itself, once it has a home of its own.

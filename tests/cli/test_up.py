@@ -163,12 +163,12 @@ def test_a_run_that_dies_with_its_worker_is_declared_failed_and_changes_nothing(
     night.refresh_from_db()
     assert night.status == Run.Status.RUNNING  # whoever died cannot say so
     assert list(Score.objects.order_by("pk").values()) == before
+    asked = actions.request_run(trigger=Run.Trigger.BUTTON, at=now())
+    # Nobody wakes the worker here: it looks for itself when it starts, and every minute.
     with served(tmp_path, "up", "--workers", "1", **database) as house:
         until(lambda: settled(night), house)
         assert night.status == Run.Status.FAILED
         assert "process that did it ended" in queries.why(night)
-        asked = actions.request_run(trigger=Run.Trigger.BUTTON, at=now())
-        # Nobody wakes the worker here: it looks for itself every minute.
         until(lambda: settled(asked), house)
         assert asked.status == Run.Status.DONE
         assert {score.as_of for score in Score.objects.all()} == {queries.yesterday(now())}
