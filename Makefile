@@ -27,13 +27,13 @@ demo: $(READY) ## Serve the cockpit with real sample data (PORT=8000)
 	@$(VENV)/bin/querencia demo --port $(PORT)
 
 test: $(READY) ## Run the tests that need no service (DATABASE_URL=... runs them on PostgreSQL)
-	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8 --dist worksteal
+	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8 --dist worksteal $(TESTS)
 
 test-slow: $(READY) ## Run what starts, kills and races whole processes, too (TESTS=tests/measures: only those)
 	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8 --dist worksteal -m "slow and not browser and not engines" $(TESTS)
 
 test-browser: $(READY) ## Walk the pages in a real Chromium
-	@$(PYTHON) -m pytest -q -m browser
+	@$(PYTHON) -m pytest -q -n 2 --dist worksteal -m browser
 
 test-engines: $(ENGINES)/.ready ## The same figures on Spark (needs Java 17) and on a warehouse's table
 	@command -v java >/dev/null || { echo "Spark needs Java 17 or later (Debian: openjdk-17-jre-headless)."; exit 1; }
