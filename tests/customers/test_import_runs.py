@@ -1,7 +1,6 @@
 """An import that is repeated, overlaps, breaks off or meets another: no row is lost and none is counted twice."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -483,5 +482,4 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         peak_bytes(tmp_path / f"{len(lines)}.csv", lines) for lines in (range(150_000), range(150_000, 750_000))
     )
     assert many < 500e6
-    print("PEAKS", some, many)
     assert many < some + 100e6
