@@ -1,7 +1,7 @@
-"""Writing to the central database: imports, and the people of demonstrations."""
+"""Files of purchases and people: handed over, described, queued, run, discarded."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from querencia.business.queries import business as the_business
 from querencia.customers.imports import running
 from querencia.customers.imports.folder import Busy, Folder, fingerprint_of
 from querencia.customers.imports.staging import Progress
-from querencia.customers.models import ContactPoint, Customer, Identifier, Import
+from querencia.customers.models import Import
 
 FINISHED = (Import.Status.DONE,)
 CHUNK = 1 << 20
@@ -197,21 +197,3 @@ def _language_of(imported: Import) -> str:
         return imported.started_by.language
     business = the_business()
     return business.language if business else "en"
-
-
-@transaction.atomic
-def mark_invented(*, phones: Mapping[str, str] | None = None) -> int:
-    """Note of everybody in this database that they do not exist; returns how many.
-
-    ``phones``: by customer key, numbers that nobody has. No import would take them: it wants numbers that can be rung.
-    """
-    if phones:
-        ids = dict(Customer.objects.filter(key__in=phones).values_list("key", "id"))
-        known = [(ids[key], number) for key, number in phones.items() if key in ids]
-        Identifier.objects.bulk_create(
-            [Identifier(customer_id=owner, kind=Identifier.Kind.PHONE, value=number) for owner, number in known]
-        )
-        ContactPoint.objects.bulk_create(
-            [ContactPoint(customer_id=owner, kind=ContactPoint.Kind.PHONE, value=number) for owner, number in known]
-        )
-    return Customer.objects.update(is_invented=True)
