@@ -18,6 +18,7 @@ INSIDE = {
     "imports": "/imports/",
     "measures": "/measures/",
     "settings": "/settings/",
+    "keys": "/settings/keys/",
     "password": "/accounts/password/change/",
     "two steps": "/accounts/2fa/",
     "two steps, beginning": "/accounts/2fa/totp/activate/",

@@ -62,6 +62,10 @@ ANSWERS = {
     "POST staff_add": (LOGIN, 403, 403, 403, 200),
     "GET staff_change": (405, 405, 405, 405, 405),
     "POST staff_change": (LOGIN, 403, 403, 403, 302),
+    "GET keys": (LOGIN, 403, 403, 403, 200),
+    "POST keys": (LOGIN, 403, 403, 403, 200),
+    "GET key_revoke": (405, 405, 405, 405, 405),
+    "POST key_revoke": (LOGIN, 403, 403, 403, 302),
     "GET welcome": (302, 302, 302, 302, 302),
     "POST welcome": (302, 302, 302, 302, 302),
     "GET language": (405, 405, 405, 405, 405),
@@ -112,7 +116,7 @@ def test_an_address_opens_to_whom_it_may(entry: str) -> None:
     cast.scored(3)
     found = Import.objects.create(pk=FILE, kind="purchases", file_name="ventas.csv", created_at=cast.AT)
     bruno = actions.add_staff(email="bruno@example.org", password=PASSWORD, name="Bruno", role="agent")
-    keys = {"customer": Customer.objects.order_by("pk")[0].pk, "staff_change": bruno.pk}
+    keys = {"customer": Customer.objects.order_by("pk")[0].pk, "staff_change": bruno.pk, "key_revoke": 1}
     pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
     path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern)
     clients = [Client(raise_request_exception=False), *(somebody(role) for role in ROLES)]
@@ -155,7 +159,7 @@ def test_nothing_is_changed_by_a_form_of_another_site(owner: Client) -> None:
     posts = [entry.split()[1] for entry in ANSWERS if entry.startswith("POST") and entry != "POST customer"]
     for name in posts:
         pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
-        path = "/" + re.sub(r"%\(pk\)s", str(1 if name == "staff_change" else FILE), pattern)
+        path = "/" + re.sub(r"%\(pk\)s", str(1 if name in ("staff_change", "key_revoke") else FILE), pattern)
         assert strict.post(path, {"language": "pt"}).status_code == 403, path
 
 

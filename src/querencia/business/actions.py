@@ -1,11 +1,19 @@
 """Setting up and changing the business and its staff."""
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from querencia.business.models import Business, Role, Staff
+from querencia.business import keys
+from querencia.business.models import ApiKey, Business, Role, Staff
+
+# The last use of a key is known to the minute: a busy door must not write a row for each knock.
+USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 def set_business(
@@ -68,3 +76,49 @@ def take_away_second_step(*, staff: Staff) -> bool:
 def forget_former_addresses(*, staff: Staff) -> None:
     """The log-in remembers addresses that were proved by mail: of an account only its present one may open it."""
     staff.emailaddress_set.exclude(email=staff.email).delete()  # type: ignore[attr-defined]  # of allauth
+
+
+def create_key(
+    *,
+    kind: str,
+    name: str,
+    at: datetime,
+    scopes: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+    created_by: Staff | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key for a machine; the row, and the key itself, which nobody can ask for again. Without ``scopes`` it may
+    all that its kind may. Raises ValidationError."""
+    if kind not in keys.SCOPES:
+        raise ValidationError({"kind": _("%(kind)s is no kind of key: write or api.") % {"kind": kind}})
+    wanted = list(dict.fromkeys(keys.SCOPES[kind] if scopes is None else scopes))
+    if not wanted or set(wanted) - set(keys.SCOPES[kind]):
+        allowed = ", ".join(keys.SCOPES[kind])
+        raise ValidationError({"scopes": _("Such a key may be given: %(scopes)s.") % {"scopes": allowed}})
+    if expires_at is not None and expires_at <= at:
+        raise ValidationError({"expires_at": _("This moment has passed.")})
+    key = keys.invent(kind)
+    made = ApiKey(
+        kind=kind,
+        name=name.strip(),
+        digest=keys.digest(key),
+        ending=key[-4:],
+        scopes=wanted,
+        created_at=at,
+        created_by=created_by,
+        expires_at=expires_at,
+    )
+    made.full_clean(validate_unique=False)
+    made.save(force_insert=True)
+    return made, key
+
+
+def revoke_key(*, key_id: int, at: datetime) -> bool:
+    """Have a key open nothing any more; False if it did not before."""
+    return bool(ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=at))
+
+
+def note_use(*, key_id: int, at: datetime) -> bool:
+    """Remember that a key was used, at most once a minute; whether it was written."""
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=at - USE_NOTED_EVERY)
+    return bool(ApiKey.objects.filter(stale, pk=key_id).update(last_used_at=at))

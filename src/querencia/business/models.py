@@ -127,3 +127,36 @@ class Staff(AbstractBaseUser, PermissionsMixin):
     def is_superuser(self) -> bool:  # type: ignore[override]
         """Django's word for *may do everything*: no column, so that it cannot say otherwise than the role."""
         return self.role == Role.OWNER
+
+
+class ApiKey(models.Model):
+    """What a machine shows at our door. Only its hash is kept: the key itself is shown once, when it is made."""
+
+    class Kind(models.TextChoices):
+        WRITE = "write", _("Write key: only sends events, may stand in a web page")
+        API = "api", _("Secret key: for servers of your own")
+
+    kind = models.CharField(_("kind"), max_length=5, choices=Kind, default=Kind.WRITE)
+    name = models.CharField(_("name"), max_length=80, error_messages={"blank": _("The key needs a name.")})
+    digest = models.CharField(max_length=64, unique=True, editable=False)  # SHA-256 in hexadecimal
+    # By its last letters people tell which of their keys it is.
+    ending = models.CharField(_("ends in"), max_length=4, editable=False)
+    scopes = models.JSONField(_("scopes"), default=list)
+    created_at = models.DateTimeField(_("created"))
+    created_by = models.ForeignKey(
+        Staff, models.SET_NULL, verbose_name=_("created by"), null=True, blank=True, related_name="+"
+    )
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)  # to the minute
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=["write", "api"]), name="api_key_kind_known"),
+            models.CheckConstraint(condition=~Q(name="") & ~Q(digest=""), name="api_key_named"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.ending})"

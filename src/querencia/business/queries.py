@@ -1,6 +1,9 @@
 """Reading what the business is."""
 
-from querencia.business.models import Business, Role, Staff
+from datetime import datetime
+
+from querencia.business import keys
+from querencia.business.models import ApiKey, Business, Role, Staff
 
 
 def business() -> Business | None:
@@ -21,3 +24,14 @@ def staff() -> list[Staff]:
 def is_last_owner(staff: Staff) -> bool:
     """Whether nobody else could own the installation, were this person to stop."""
     return not Staff.objects.filter(role=Role.OWNER, is_active=True).exclude(pk=staff.pk).exists()
+
+
+def api_keys() -> list[ApiKey]:
+    """All keys there ever were, those in force first, the newest before the older."""
+    return sorted(ApiKey.objects.order_by("-pk"), key=lambda key: key.revoked_at is not None)
+
+
+def key_in_force(key: str, *, at: datetime) -> ApiKey | None:
+    """The row of a key that opens something: neither unknown, nor revoked, nor expired."""
+    found = ApiKey.objects.filter(digest=keys.digest(key), revoked_at=None).first()
+    return found if found and (found.expires_at is None or at < found.expires_at) else None

@@ -11,7 +11,7 @@ from django.contrib.auth.password_validation import password_validators_help_tex
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from querencia.business.models import Role
+from querencia.business.models import ApiKey, Role
 from querencia.common import money
 from querencia.web.templatetags.house import language
 
@@ -85,6 +85,11 @@ class StaffForm(forms.Form):
 class StaffChangeForm(forms.Form):
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
     is_active = forms.BooleanField(label=_("May log in"), required=False)
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(label=_("What the key is for"), max_length=80, help_text=_("For example: the web shop."))
+    kind = forms.ChoiceField(label=_("Kind"), choices=ApiKey.Kind.choices)
 
 
 class UploadForm(forms.Form):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from querencia.web.cockpit import customers, economics, house, imports, measures, overview, settings, welcome
+from querencia.web.cockpit import customers, economics, house, imports, keys, measures, overview, settings, welcome
 
 urlpatterns = [
     path("", house.home, name="home"),
@@ -23,6 +23,8 @@ urlpatterns = [
     path("settings/", settings.settings_page, name="settings"),
     path("settings/staff/", settings.add_staff, name="staff_add"),
     path("settings/staff/<int:pk>/", settings.change_staff, name="staff_change"),
+    path("settings/keys/", keys.keys, name="keys"),
+    path("settings/keys/<int:pk>/revoke/", keys.revoke, name="key_revoke"),
     path("welcome/", welcome.welcome, name="welcome"),
     path("language/", house.language, name="language"),
     path("health/", house.health, name="health"),
