@@ -10,7 +10,8 @@ import pytest
 from django.db import connection
 
 from querencia.common.time import day_number, day_of
-from querencia.customers.models import Purchase, Score, ScoreCell
+from querencia.customers import kinds
+from querencia.customers.models import Event, Outbox, Purchase, Score, ScoreCell
 from querencia.insight import defection, forecast, pareto, rfm, tables
 from querencia.measures import actions, queries, tasks
 from querencia.measures.models import Finding, Measure, Run
@@ -447,3 +448,31 @@ def test_pages_do_without_what_reckons() -> None:
     )
     said = subprocess.check_output([sys.executable, "-c", script], text=True, env=shop.environment())
     assert said.strip() == ""
+
+
+def test_whoever_leaves_between_two_runs_is_told_of_once() -> None:
+    shop.open_business()
+    shop.sell([*shop.trade(60), *shop.every(10, key="gone", start=date(2025, 6, 1), times=26)])
+    done(as_of=date(2026, 2, 10))
+    done(as_of=date(2026, 2, 10))
+    known = {kinds.CUSTOMER_LATE, kinds.CUSTOMER_LEFT, kinds.CUSTOMER_RETURNED}
+    assert not Event.objects.filter(kind__in=known).exists(), "whoever had no score before has no change of stage"
+    before = dict(Score.objects.values_list("customer_id", "cell__stage"))
+    run = done()
+    after = dict(Score.objects.values_list("customer_id", "cell__stage"))
+    changed = {
+        (owner, stage)
+        for owner, stage in after.items()
+        if stage != before[owner] and stage in ("late", "left", "returned")
+    }
+    told = list(Event.objects.filter(kind__in=known))
+    assert {(event.customer_id, event.kind.removeprefix("customer.")) for event in told} == changed
+    assert len(told) == len(changed) > 0
+    assert all(event.properties["run"] == run.pk for event in told)
+    assert all(event.properties["before"] == before[event.customer_id] for event in told)
+    # A day of the past that somebody asks for, and the way back from it, tell of no silence twice.
+    done(as_of=date(2026, 2, 10))
+    done()
+    assert Event.objects.filter(kind__in=known).count() == len(told)
+    assert Event.objects.filter(kind=kinds.MEASURES_DONE).count() == Run.objects.count()
+    assert Outbox.objects.count() == Event.objects.count()

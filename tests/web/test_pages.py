@@ -286,6 +286,7 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_few(owner: Client) 
     counts = {}
     for number in (10, 60):
         Score.objects.all().delete()
+        Event.objects.all().delete()
         Customer.objects.all().delete()
         cast.scored(number)
         for path in (

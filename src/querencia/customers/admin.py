@@ -209,10 +209,15 @@ class CustomerAdmin(Rows):
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         people.keep(customer=obj, at=now())
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        changed = [form, *(each for each in formsets if each.model is not Consent)]
+        if change and any(each.has_changed() for each in changed):
+            people.note_change(customer=form.instance, at=now())
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        for each in formset.save(commit=False) if formset.model is Consent else ():
-            each.source, each.at = people.SOURCE, now()
-            each.evidence = each.evidence or str(request.user)
+        if formset.model is Consent:
+            people.allow(consents=formset.save(commit=False), evidence=str(request.user), at=now())
         formset.save()
 
 

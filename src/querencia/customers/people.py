@@ -1,16 +1,22 @@
 """One customer written by hand, in the back office: what an import does for thousands."""
 
+import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
-from querencia.customers import names
-from querencia.customers.models import ContactPoint, Customer, Identifier, SearchTerm
+from django.db import transaction
+
+from querencia.customers import events, kinds, names
+from querencia.customers.models import Consent, ContactPoint, Customer, Identifier, SearchTerm
 
 SOURCE = "back office"
+CONSENT_TOLD = ("channel", "purpose", "status")
 
 
 def keep(*, customer: Customer, at: datetime) -> None:
     """Save a customer and have them found by key and by every word of their name. Call inside a transaction."""
-    if customer.pk is None:
+    is_new = customer.pk is None
+    if is_new:
         customer.created_at, customer.created_from = at, SOURCE
     customer.save()
     wanted = set(names.words(f"{customer.given_name} {customer.family_name}"))
@@ -18,6 +24,28 @@ def keep(*, customer: Customer, at: datetime) -> None:
     terms = [SearchTerm(customer=customer, term=term) for term in sorted(wanted)]
     SearchTerm.objects.bulk_create(terms, ignore_conflicts=True)
     _identify(customer, {Identifier.Kind.CUSTOMER_KEY: customer.key})
+    if is_new:
+        _tell([(kinds.CUSTOMER_CREATED, customer.pk, {})], at)
+
+
+def note_change(*, customer: Customer, at: datetime) -> None:
+    """Write down that somebody changed a customer, or how to reach or find them."""
+    _tell([(kinds.CUSTOMER_CHANGED, customer.pk, {})], at)
+
+
+@transaction.atomic
+def allow(*, consents: Sequence[Consent], evidence: str, at: datetime) -> None:
+    """Write down what customers told somebody here that they allow or forbid."""
+    for consent in consents:
+        consent.source, consent.at, consent.evidence = SOURCE, at, consent.evidence or evidence
+        consent.save()
+    _tell(
+        [
+            (kinds.CONSENT_CHANGED, each.customer_id, {name: getattr(each, name) for name in CONSENT_TOLD})
+            for each in consents
+        ],
+        at,
+    )
 
 
 def reach(*, point: ContactPoint) -> None:
@@ -30,3 +58,11 @@ def reach(*, point: ContactPoint) -> None:
 def _identify(customer: Customer, values: dict[str, str]) -> None:
     new = [Identifier(customer=customer, kind=kind, value=value) for kind, value in values.items()]
     Identifier.objects.bulk_create(new, ignore_conflicts=True)
+
+
+def _tell(told: Sequence[tuple[str, int, dict[str, str]]], at: datetime) -> None:
+    happened = [
+        events.NewEvent(kind, uuid.uuid4().hex, SOURCE, customer_id=owner, properties=properties)
+        for kind, owner, properties in told
+    ]
+    events.record(happened, at=at)

@@ -9,7 +9,8 @@ from django.db import transaction
 
 from querencia.business import queries as business
 from querencia.common.time import day_number, day_of
-from querencia.measures import backfill, columns, engine, figures, findings, scoring, writing
+from querencia.customers import events, kinds
+from querencia.measures import backfill, columns, engine, figures, findings, scoring, stages, writing
 from querencia.measures.models import Finding, Measure, Run
 from querencia.measures.reasons import TakenOver
 
@@ -67,6 +68,7 @@ class Work:
             # First, so that a run that lost its place stops before it writes.
             if not Run.objects.filter(pk=self.run.pk, status=Run.Status.RUNNING).update(error=""):
                 raise TakenOver
+            stages.remember()
             rows = writing.replace_scores(
                 scoring.batches(desk, "cells"),
                 scoring.batches(desk, "scores"),
@@ -81,8 +83,15 @@ class Work:
                 Finding.objects.update_or_create(
                     name=name, defaults={"as_of": self.run.as_of, "data": data, "run": self.run}
                 )
+            stages.tell(run_id=self.run.pk, is_day_named=self.run.is_day_named, at=self.at)
             self._end("write", status=Run.Status.DONE, finished_at=self._now(), customers=rows)
+            self._tell(rows)
         writing.settle()
+
+    def _tell(self, customers: int) -> None:
+        told = {"run": self.run.pk, "as_of": self.run.as_of.isoformat(), "customers": customers}
+        done = events.NewEvent(kinds.MEASURES_DONE, f"run:{self.run.pk}", stages.SOURCE, properties=told)
+        events.record([done], at=self.at)
 
     def fail(self, error: str) -> None:
         status = Run.Status.FAILED

@@ -14,6 +14,7 @@ from django.db import DatabaseError, transaction
 from django.utils import translation
 
 from querencia.business.queries import business as the_business
+from querencia.customers import events, kinds
 from querencia.customers.imports import bulk, mapping, people, purchases, reasons, vocabulary
 from querencia.customers.imports.checks import BusinessFacts, Terms
 from querencia.customers.imports.folder import Folder, RejectsFile, fingerprint_of
@@ -88,9 +89,18 @@ def _passes(imported: Import, folder: Folder, at: datetime, progress: Progress) 
         return
     _write(imported, folder, terms, staged, progress)
     folder.join_rejects()
+    _end(imported, at)
+    folder.sweep(keep_file=False)
+
+
+@transaction.atomic
+def _end(imported: Import, at: datetime) -> None:
+    """Done, and told: the rows themselves set nothing off, that a file is done may."""
     imported.status, imported.finished_at, imported.error = Status.DONE, at, ""
     imported.save(update_fields=["status", "finished_at", "error"])
-    folder.sweep(keep_file=False)
+    rows = {name: getattr(imported, f"rows_{name}") for name in ("new", "changed", "unchanged", "rejected")}
+    told = {"import": imported.pk.hex, "kind": imported.kind, **rows}
+    events.record([events.NewEvent(kinds.IMPORT_DONE, imported.pk.hex, "imports", properties=told)], at=at)
 
 
 def _columns(imported: Import, folder: Folder) -> list[str]:

@@ -3,6 +3,7 @@ worth. Facts (purchases, events, consents) are append-only: a change is another 
 
 from querencia.customers.models.facts import Event, Purchase, PurchaseLine
 from querencia.customers.models.imports import Import
+from querencia.customers.models.outbox import Outbox
 from querencia.customers.models.people import Consent, ContactPoint, Customer, Identifier, SearchTerm
 from querencia.customers.models.scores import Score, ScoreCell
 
@@ -13,6 +14,7 @@ __all__ = [
     "Event",
     "Identifier",
     "Import",
+    "Outbox",
     "Purchase",
     "PurchaseLine",
     "Score",

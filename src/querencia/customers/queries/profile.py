@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Q, Sum
 
+from querencia.customers import kinds
 from querencia.customers.models import Consent, Customer, Event, Purchase
 
 MOMENTS = 30
@@ -23,6 +24,11 @@ class Moment:
     @property
     def place(self) -> tuple[datetime, int, int]:
         return (self.at, 1 if self.purchase else 0, (self.purchase or self.event).pk)  # type: ignore[union-attr]
+
+    @property
+    def text(self) -> str:
+        """What an event is called in the active language."""
+        return kinds.text_of(self.event.kind) if self.event else ""
 
     @property
     def has_named_lines(self) -> bool:

@@ -1,0 +1,47 @@
+"""The kinds of events that this house records itself, and how they are called. Other systems send their own."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``text`` is what a timeline says; ``meaning`` is for whoever has to choose kinds."""
+
+    name: str
+    text: str | Promise
+    meaning: str | Promise
+
+
+CUSTOMER_CREATED = "customer.created"
+CUSTOMER_CHANGED = "customer.changed"
+CUSTOMER_LATE = "customer.late"
+CUSTOMER_LEFT = "customer.left"
+CUSTOMER_RETURNED = "customer.returned"
+CONSENT_CHANGED = "consent.changed"
+CUSTOMERS_EXPORTED = "customers.exported"
+IMPORT_DONE = "import.done"
+MEASURES_DONE = "measures.done"
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(CUSTOMER_CREATED, pgettext_lazy("event", "Written down by hand"), _("A customer was created by hand")),
+        Kind(CUSTOMER_CHANGED, pgettext_lazy("event", "Details changed by hand"), _("A customer was changed by hand")),
+        Kind(CUSTOMER_LATE, pgettext_lazy("event", "Is late"), _("A customer has been silent for longer than usual")),
+        Kind(CUSTOMER_LEFT, pgettext_lazy("event", "Left"), _("A customer left, judged by their own rhythm")),
+        Kind(CUSTOMER_RETURNED, pgettext_lazy("event", "Came back"), _("A customer who had left bought again")),
+        Kind(CONSENT_CHANGED, pgettext_lazy("event", "Consent changed"), _("A customer allowed or forbade something")),
+        Kind(CUSTOMERS_EXPORTED, pgettext_lazy("event", "List exported"), _("Somebody exported a list of customers")),
+        Kind(IMPORT_DONE, pgettext_lazy("event", "File imported"), _("A file was imported to its end")),
+        Kind(MEASURES_DONE, pgettext_lazy("event", "Business measured"), _("Everybody was scored, the day measured")),
+    )
+}
+
+
+def text_of(name: str) -> str:
+    """What a timeline says of a kind, in the active language; kinds of other systems are said as they were sent."""
+    return str(KINDS[name].text) if name in KINDS else name
