@@ -69,10 +69,9 @@ def _simulated(customers: int) -> tuple[str, int]:
     """The file and how many rows it has, from a process of its own: what making it needs is not the import's memory."""
     make = f"data.shop({customers}, purchases_per_customer={PURCHASES_PER_CUSTOMER}, csv=True)"
     say = "print(shop.purchase_count + shop.refund_count, shop.purchases_csv)"
-    rows, file = _python("-c", f"from benchmarks import data; shop = {make}; {say}", environment={**os.environ}).split(
-        " ", 1
-    )
-    return file.strip(), int(rows)
+    said = _python("-c", f"from benchmarks import data; shop = {make}; {say}", environment={**os.environ})
+    rows, file = said.splitlines()[-1].split(" ", 1)  # making the file says other things before
+    return file, int(rows)
 
 
 def _import(file: str, environment: dict[str, str], *how: str) -> None:

@@ -37,9 +37,12 @@ def histories(customers: int) -> Path:
             x[alive] += 1
             last[alive] = now[alive]
             alive &= random.random(customers) >= leave
-        np.save(into / "histories.npy", np.stack([x, np.where(x > 0, np.ceil(last), 0.0), age], axis=1))
+        table = np.stack([x, np.where(x > 0, np.ceil(last), 0.0), age], axis=1)
+        np.save(into / "histories.npy", table)
+        columns = ["frequency", "recency", "age"]
+        pl.DataFrame(table.astype(np.int64), schema=columns).write_parquet(into / "histories.parquet")
 
-    return data.cached(f"histories-{customers}", make) / "histories.npy"
+    return data.cached(f"histories-of-{customers}", make) / "histories.npy"
 
 
 @benchmark(
@@ -65,7 +68,7 @@ def lifetime(case: str, measure: Measure) -> None:
     if by:
         _peer(by[0].removeprefix("by "), name, path, measure, rows=int(number))
         return
-    table = pl.DataFrame(np.load(path).astype(np.int64), schema=["frequency", "recency", "age"])
+    table = pl.read_parquet(path.with_suffix(".parquet"))
     with measure(rows=len(table), unit="customers"):
         grouped = groups(table)
         model = KINDS[name]() if name in KINDS else RegularTimingModel(regularity=int(name[-1]))

@@ -13,6 +13,7 @@ from querencia.insight.errors import InputError
 
 Frame = nw.LazyFrame[Any]
 Small = nw.DataFrame[Any]
+HEIGHT = 2**62  # above every other whole number: days and minor units that go with it stay apart
 
 
 def frame_of(table: Any) -> Frame:
@@ -70,11 +71,17 @@ def windowed(frame: Frame) -> Frame:
 
 
 def edge(frame: Frame, name: str, *, by: str, of: str, last: bool = False) -> tuple[Frame, nw.Expr]:
-    """What ``name`` is on the first (or last) row of each ``of`` in the order of ``by``, of which no two are the same.
+    """What ``name`` is on the first (or last) row of each ``of`` in the order of ``by``, of which no two are the same;
+    both are whole numbers.
 
     The frame to group, and the expression to aggregate it with: Narwhals has no such aggregate for Spark, where the row
-    is marked before.
+    is marked before; DuckDB would write an order key as text for every row, where one wide number does.
     """
+    if frame.implementation.is_duckdb():
+        height = nw.col(by).cast(nw.Int128()) * HEIGHT
+        frame = frame.with_columns(height.alias(f"__{by}"), (height + nw.col(name)).alias(f"__{name}"))
+        edges = [nw.col(f"__{each}").max() if last else nw.col(f"__{each}").min() for each in (name, by)]
+        return frame, (edges[0] - edges[1]).cast(nw.Int64())
     if not frame.implementation.is_spark_like():
         given = nw.col(name)
         return frame, given.last(order_by=by) if last else given.first(order_by=by)

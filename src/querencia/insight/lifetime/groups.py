@@ -97,14 +97,19 @@ def _packed(summary: Any) -> Groups | None:
     columns = [table[name] for name in HISTORY]
     if not all(column.dtype.is_integer() and column.null_count() == 0 for column in columns):
         return None
-    frequency, recency, age = (column.to_numpy().astype(np.int64) for column in columns)
+    frequency, recency, age = (column.to_numpy().astype(np.int64, copy=False) for column in columns)
     is_small = max(int(recency.max()), int(age.max())) < 2**DAYS_BITS and int(frequency.max()) < 2 ** (
         62 - 2 * DAYS_BITS
     )
     if not is_small or min(int(each.min()) for each in (frequency, recency, age)) < 0:
         return None
-    packed, weight = np.unique((frequency << 2 * DAYS_BITS) | (recency << DAYS_BITS) | age, return_counts=True)
-    days = 2**DAYS_BITS - 1
+    packed = frequency << 2 * DAYS_BITS
+    packed |= recency << DAYS_BITS
+    packed |= age
+    packed.sort()  # in place, and so on: of a million customers every copy is eight megabytes
+    begins = np.flatnonzero(np.diff(packed, prepend=-1))
+    weight = np.diff(begins, append=len(packed))
+    packed, days = packed[begins], 2**DAYS_BITS - 1
     unpacked = (packed >> 2 * DAYS_BITS, (packed >> DAYS_BITS) & days, packed & days, weight)
     return Groups(*(part.astype(np.float64) for part in unpacked))
 
