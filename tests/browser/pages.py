@@ -17,6 +17,7 @@ INSIDE = {
     "economics": "/economics/",
     "imports": "/imports/",
     "measures": "/measures/",
+    "reactions": "/reactions/",
     "settings": "/settings/",
     "keys": "/settings/keys/",
     "password": "/accounts/password/change/",

@@ -13,8 +13,6 @@ from querencia.customers import actions, imports
 from querencia.customers.imports import Inspection
 from querencia.customers.models import Import
 from querencia.customers.queries import imports as queries
-from querencia.measures import actions as measuring
-from querencia.measures.models import Run
 
 
 def hand_over(
@@ -103,14 +101,11 @@ def discard(imported: Import) -> bool:
 
 
 def carry_out(import_id: Any, *, at: datetime) -> Import | None:
-    """What the worker does; then the business is measured anew if there is news. None: somebody else is at it."""
+    """What the worker does. None: somebody else is at it. What follows from it is a reaction."""
     try:
-        done = actions.run_import(import_id, at=at)
+        return actions.run_import(import_id, at=at)
     except (actions.AlreadyRunning, Import.DoesNotExist):
         return None
-    if done.status == Import.Status.DONE and done.kind == Import.Kind.PURCHASES and done.rows_new:
-        measuring.request_run(trigger=Run.Trigger.IMPORT, at=at)
-    return done
 
 
 def _wake(imported: Import) -> None:

@@ -5,16 +5,16 @@ from huey.contrib.djhuey import db_periodic_task, db_task
 
 from querencia.common.time import now
 from querencia.customers.queries import imports as queries
-from querencia.flows import imports
+from querencia.flows import imports, outbox
+from querencia.measures import queries as measured
 from querencia.measures import tasks as measuring
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def run_import(import_id: str) -> None:
     """Run an import from where it stands; harmless when somebody else has done it or is at it."""
-    done = imports.carry_out(import_id, at=now())
-    if done is not None and done.rows_new:
-        measuring.measure()
+    if imports.carry_out(import_id, at=now()) is not None:
+        react()
 
 
 @db_periodic_task(crontab())  # type: ignore[untyped-decorator]
@@ -22,3 +22,18 @@ def attend_imports() -> None:
     """Every minute, and once at start: go on with imports that wait or whose process died."""
     for imported in queries.waiting():
         run_import(str(imported.pk))
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def react() -> None:
+    """Do what follows from new events, until nothing is left that is due."""
+    while outbox.drain(at=now()):
+        pass
+    if measured.next_queued():
+        measuring.measure()
+
+
+@db_periodic_task(crontab())  # type: ignore[untyped-decorator]
+def attend_reactions() -> None:
+    """Every minute, and once at start: whatever nobody woke the worker for, and what is to be tried again."""
+    react()

@@ -18,9 +18,11 @@ from querencia.business.models import Role, Staff
 MAY: dict[str, frozenset[str]] = {
     Role.AGENT: frozenset({"see_customers"}),
     Role.ANALYST: frozenset({"see_customers", "see_figures", "export", "see_runs"}),
-    Role.MANAGER: frozenset({"see_customers", "see_figures", "export", "see_runs", "measure", "import", "back_office"}),
+    Role.MANAGER: frozenset(
+        {"see_customers", "see_figures", "export", "see_runs", "measure", "import", "mend", "back_office"}
+    ),
     Role.OWNER: frozenset(
-        {"see_customers", "see_figures", "export", "see_runs", "measure", "import", "back_office", "settings"}
+        {"see_customers", "see_figures", "export", "see_runs", "measure", "import", "mend", "back_office", "settings"}
     ),
 }
 

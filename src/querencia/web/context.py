@@ -47,7 +47,11 @@ def _menu(request: HttpRequest, rights: frozenset[str]) -> list[Group]:
         ),
         (
             _("Data"),
-            [("import", _("Imports"), "imports"), ("see_runs", _("Measures"), "measures")],
+            [
+                ("import", _("Imports"), "imports"),
+                ("see_runs", _("Measures"), "measures"),
+                ("mend", _("Reactions"), "reactions"),
+            ],
         ),
         (
             _("House"),

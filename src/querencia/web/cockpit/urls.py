@@ -1,6 +1,17 @@
 from django.urls import path
 
-from querencia.web.cockpit import customers, economics, house, imports, keys, measures, overview, settings, welcome
+from querencia.web.cockpit import (
+    customers,
+    economics,
+    house,
+    imports,
+    keys,
+    measures,
+    overview,
+    reactions,
+    settings,
+    welcome,
+)
 
 urlpatterns = [
     path("", house.home, name="home"),
@@ -20,6 +31,9 @@ urlpatterns = [
     path("imports/<uuid:pk>/rejects/", imports.rejects, name="import_rejects"),
     path("measures/", measures.measures, name="measures"),
     path("measures/now/", measures.measure_now, name="measure_now"),
+    path("reactions/", reactions.reactions, name="reactions"),
+    path("reactions/again/", reactions.again, name="reactions_again"),
+    path("reactions/aside/", reactions.aside, name="reactions_aside"),
     path("settings/", settings.settings_page, name="settings"),
     path("settings/staff/", settings.add_staff, name="staff_add"),
     path("settings/staff/<int:pk>/", settings.change_staff, name="staff_change"),

@@ -1,0 +1,39 @@
+"""What is to follow from an event, and what has."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from querencia.customers.models import Event
+
+
+class Handling(models.Model):
+    """One reaction to one event: to be done, done, or stuck. Its mark *done* is written together with what it did."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", _("Waiting for its turn")
+        DONE = "done", _("Done")
+        STUCK = "stuck", _("Stuck")
+        ASIDE = "aside", _("Set aside")
+
+    event = models.ForeignKey(Event, models.CASCADE, verbose_name=_("event"), related_name="+", db_index=False)
+    reaction = models.CharField(_("reaction"), max_length=40)
+    status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.WAITING)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    # Not before this moment: later after every failure, and for as long as somebody is at it.
+    next_at = models.DateTimeField(_("next try"))
+    error = models.CharField(_("error"), max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = _("reaction to an event")
+        verbose_name_plural = _("reactions to events")
+        indexes = [
+            models.Index(
+                fields=["reaction", "tries", "next_at"], condition=Q(status="waiting"), name="handling_waiting"
+            ),
+            models.Index(fields=["-next_at", "-id"], condition=Q(status="stuck"), name="handling_stuck"),
+        ]
+        constraints = [models.UniqueConstraint(fields=["event", "reaction"], name="handling_once")]
+
+    def __str__(self) -> str:
+        return f"{self.reaction} {self.event_id}: {self.status}"
