@@ -16,6 +16,7 @@ INSIDE = {
     "nobody found": "/customers/?q=zzzz",
     "economics": "/economics/",
     "imports": "/imports/",
+    "live events": "/arrivals/",
     "measures": "/measures/",
     "reactions": "/reactions/",
     "settings": "/settings/",

@@ -61,7 +61,7 @@ def test_a_page_reads_well_aloud(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_of_a_house_without_customers_too(scheme: str, house: House, walk: Open) -> None:
     window = walk(house, color_scheme=scheme, viewport=PHONE)
-    for path in ("/overview/", "/customers/", "/imports/", "/measures/", "/how/"):
+    for path in ("/overview/", "/customers/", "/imports/", "/arrivals/", "/measures/", "/how/"):
         page = window.go(path)
         assert _violations(page) == [], path
         _fits(page)

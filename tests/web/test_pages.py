@@ -53,6 +53,9 @@ ANSWERS = {
     "POST import_again": (LOGIN, 403, 403, 302, 302),
     "POST import_discard": (LOGIN, 403, 403, 302, 302),
     "GET import_rejects": (LOGIN, 403, 403, 404, 404),
+    "GET arrivals": (LOGIN, 403, 403, 200, 200),
+    "GET arrivals_replay": (405, 405, 405, 405, 405),
+    "POST arrivals_replay": (LOGIN, 403, 403, 302, 302),
     "GET measures": (LOGIN, 403, 200, 200, 200),
     "GET measure_now": (405, 405, 405, 405, 405),
     "POST measure_now": (LOGIN, 403, 403, 302, 302),
@@ -152,7 +155,7 @@ def test_the_menu_offers_what_may_be_opened_and_nothing_else() -> None:
         assert "/customers/" in offered
         for path in offered:
             assert client.get(path, follow=True).status_code == 200, (role, path)
-        for path in ("/overview/", "/imports/", "/measures/", "/settings/", "/back-office/"):
+        for path in ("/overview/", "/imports/", "/arrivals/", "/measures/", "/settings/", "/back-office/"):
             assert (path in offered) is (client.get(path).status_code == 200), (role, path)
 
 
@@ -172,6 +175,7 @@ def test_pages_run_no_script_and_no_style_but_files_of_the_house(owner: Client, 
         "/customers/",
         f"/customers/{scores[0].pk}/",
         "/imports/",
+        "/arrivals/",
         "/measures/",
         "/settings/",
         "/how/",

@@ -151,8 +151,8 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
 
     class Meta:
-        verbose_name = _("API key")
-        verbose_name_plural = _("API keys")
+        verbose_name = _("key for machines")
+        verbose_name_plural = _("keys for machines")
         constraints = [
             models.CheckConstraint(condition=Q(kind__in=["write", "api"]), name="api_key_kind_known"),
             models.CheckConstraint(condition=~Q(name="") & ~Q(digest=""), name="api_key_named"),

@@ -67,6 +67,7 @@ SECURE_CSP = {
 
 INSTALLED_APPS = [
     "querencia.web",
+    "querencia.api",
     "querencia.flows",
     "querencia.measures",
     "querencia.customers",
@@ -143,6 +144,11 @@ else:
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {"min_size": 1, "max_size": 8},
     }
+
+# Opening a file of SQLite anew for each page would write its log back each time.
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"].setdefault("CONN_MAX_AGE", 0)
+    DATABASES["default"]["CONN_MAX_AGE"] = DATABASES["default"]["CONN_MAX_AGE"] or 60
 
 # Counts of attempts, which every process has to know of.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "querencia_cache"}}
@@ -243,6 +249,8 @@ WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = HOME / "files"
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20
+# How many events a second one key may send to each process that serves; 0 sets no limit.
+INTAKE_EVENTS_PER_SECOND = environment.number("QUERENCIA_INTAKE_RATE", 20_000)
 IMPORTS_FOLDER = HOME / "imports"
 COLUMNS_FOLDER = HOME / "columns"
 # What the nightly analysis may take of the machine; beyond the memory it goes on on disk.

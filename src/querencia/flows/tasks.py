@@ -5,7 +5,7 @@ from huey.contrib.djhuey import db_periodic_task, db_task
 
 from querencia.common.time import now
 from querencia.customers.queries import imports as queries
-from querencia.flows import imports, outbox
+from querencia.flows import imports, intake, outbox
 from querencia.measures import queries as measured
 from querencia.measures import tasks as measuring
 
@@ -37,3 +37,25 @@ def react() -> None:
 def attend_reactions() -> None:
     """Every minute, and once at start: whatever nobody woke the worker for, and what is to be tried again."""
     react()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def take_in() -> None:
+    """Take in what machines sent until nothing waits; somebody else at it does the same."""
+    is_anything_new = False
+    while intake.process(at=now()):
+        is_anything_new = True
+    if is_anything_new:
+        react()
+
+
+@db_periodic_task(crontab())  # type: ignore[untyped-decorator]
+def attend_intake() -> None:
+    """Every minute, and once at start: take in what waits, whoever was told of it."""
+    take_in.call_local()
+
+
+@db_periodic_task(crontab(minute="17"))  # type: ignore[untyped-decorator]
+def forget_arrivals() -> None:
+    """Every hour: rows of arrivals that were taken in long ago go."""
+    intake.forget(at=now())

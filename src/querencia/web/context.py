@@ -49,6 +49,7 @@ def _menu(request: HttpRequest, rights: frozenset[str]) -> list[Group]:
             _("Data"),
             [
                 ("import", _("Imports"), "imports"),
+                ("import", _("Live events"), "arrivals"),
                 ("see_runs", _("Measures"), "measures"),
                 ("mend", _("Reactions"), "reactions"),
             ],

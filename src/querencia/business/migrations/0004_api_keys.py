@@ -28,8 +28,8 @@ class Migration(migrations.Migration):
                 ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='created by')),
             ],
             options={
-                'verbose_name': 'API key',
-                'verbose_name_plural': 'API keys',
+                'verbose_name': 'key for machines',
+                'verbose_name_plural': 'keys for machines',
                 'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['write', 'api'])), name='api_key_kind_known'), models.CheckConstraint(condition=models.Q(models.Q(('name', ''), _negated=True), models.Q(('digest', ''), _negated=True)), name='api_key_named')],
             },
         ),

@@ -1,5 +1,12 @@
 """Writing to the central database, by what is written."""
 
+from querencia.customers.actions.arrivals import (
+    finish_arrivals,
+    forget_arrivals,
+    keep_arrival,
+    reject,
+    replay_rejects,
+)
 from querencia.customers.actions.imports import (
     FINISHED,
     AlreadyRunning,
@@ -19,10 +26,15 @@ __all__ = [
     "AlreadyRunning",
     "describe_import",
     "discard_import",
+    "finish_arrivals",
+    "forget_arrivals",
+    "keep_arrival",
     "mark_invented",
     "queue_import",
     "receive_file",
     "register_import",
+    "reject",
+    "replay_rejects",
     "requeue_import",
     "run_import",
     "spool",

@@ -1,6 +1,7 @@
 """The central database: people, how to reach them, what they allowed, what they bought, what happened, what they are
 worth. Facts (purchases, events, consents) are append-only: a change is another row."""
 
+from querencia.customers.models.arrivals import Arrival, Reject
 from querencia.customers.models.facts import Event, Purchase, PurchaseLine
 from querencia.customers.models.imports import Import
 from querencia.customers.models.outbox import Outbox
@@ -8,6 +9,7 @@ from querencia.customers.models.people import Consent, ContactPoint, Customer, I
 from querencia.customers.models.scores import Score, ScoreCell
 
 __all__ = [
+    "Arrival",
     "Consent",
     "ContactPoint",
     "Customer",
@@ -17,6 +19,7 @@ __all__ = [
     "Outbox",
     "Purchase",
     "PurchaseLine",
+    "Reject",
     "Score",
     "ScoreCell",
     "SearchTerm",

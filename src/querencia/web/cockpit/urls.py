@@ -1,6 +1,7 @@
 from django.urls import path
 
 from querencia.web.cockpit import (
+    arrivals,
     customers,
     economics,
     house,
@@ -29,6 +30,8 @@ urlpatterns = [
     path("imports/<uuid:pk>/again/", imports.again, name="import_again"),
     path("imports/<uuid:pk>/discard/", imports.discard, name="import_discard"),
     path("imports/<uuid:pk>/rejects/", imports.rejects, name="import_rejects"),
+    path("arrivals/", arrivals.arrivals, name="arrivals"),
+    path("arrivals/replay/", arrivals.replay, name="arrivals_replay"),
     path("measures/", measures.measures, name="measures"),
     path("measures/now/", measures.measure_now, name="measure_now"),
     path("reactions/", reactions.reactions, name="reactions"),
