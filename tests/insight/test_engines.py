@@ -74,6 +74,22 @@ def _summary(purchases: Any) -> Any:
     return rfm.summary(purchases, as_of=CDNOW_END)
 
 
+COVARIATES = ["day", "early", "days"]
+
+
+def _described(purchases: Any) -> Any:
+    """The summary with a covariate of each kind."""
+    first = nw.col("first_day")
+    day = nw.when(first % 3 == 0).then(nw.lit("market")).otherwise(nw.lit("other"))
+    told = nw.from_native(_summary(purchases)).with_columns(day=day, early=first < 9_910, days=first % 7)
+    return told.to_native()
+
+
+@cache
+def _explained() -> Any:
+    return lifetime.ModifiedBetaGeoModel(covariates=COVARIATES).fit(_described(_purchases(cdnow_with_refunds())))
+
+
 @cache
 def _fitted(kind: type[Any], **how: Any) -> Any:
     return kind(**how).fit(_summary(_purchases(cdnow_with_refunds())))
@@ -124,6 +140,13 @@ FUNCTIONS: dict[str, Function] = {
     "lifetime.BetaGeoModel.fit": _of("purchases", lambda p: _learned(lifetime.BetaGeoModel().fit(_summary(p)))),
     "lifetime.BetaGeoModel.expected_purchases": _each(
         "purchases", lambda p: _fitted(lifetime.BetaGeoModel).expected_purchases(_summary(p), AHEAD)
+    ),
+    "lifetime.check": _of("purchases", lambda p: lifetime.check(_described(p), covariates=COVARIATES)),
+    "lifetime.ModifiedBetaGeoModel.fit": _of(
+        "purchases", lambda p: _learned(lifetime.ModifiedBetaGeoModel(covariates=COVARIATES).fit(_described(p)))
+    ),
+    "lifetime.ModifiedBetaGeoModel.expected_purchases": _each(
+        "purchases", lambda p: _explained().expected_purchases(_described(p), AHEAD)
     ),
     "lifetime.Resampled.probability_of_purchase": _each(
         "purchases",

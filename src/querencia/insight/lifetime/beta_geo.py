@@ -5,25 +5,29 @@ consequence to know: somebody who bought once has, by this model, certainly not 
 purchase, never by the chance of being alive.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy.special import expit, gammaln, hyp2f1, psi
 
+from querencia.insight.lifetime.explained import Explained, ExplainedModel, Likelihood
 from querencia.insight.lifetime.fitting import Objective
 from querencia.insight.lifetime.groups import Array, Groups
-from querencia.insight.lifetime.model import Model
 
 AT_ONCE = 20_000  # histories per block, so that a block's arrays stay in the processor's own memory
 NEAR_ONE = 1e-6  # the expectation has a removable pole at a = 1
 
 
-class BetaGeoModel(Model):
-    """BG/NBD. ``params_``: r, alpha (time units), a, b.
+class BetaGeoModel(ExplainedModel):
+    """BG/NBD. ``params_``: r, alpha (time units), a, b. ``covariates``: see
+    :mod:`querencia.insight.lifetime.explained`.
 
     >>> model = BetaGeoModel(time_unit_days=7).fit(summary)  # doctest: +SKIP
     """
 
     name = "BG/NBD"
     parameters = ("r", "alpha", "a", "b")
+    leaving_moves = (2, 1.0)
 
     def _guess(self, rate: float, longest: float) -> Array:
         return np.array([0.5, 0.5 / rate, 0.8, 2.5])
@@ -66,23 +70,54 @@ class BetaGeoModel(Model):
         return objective
 
     def _alive(self, grouped: Groups) -> Array:
-        r, alpha, a, b = np.exp(self.log_params_)
+        r, alpha, a, b = self._parameters_of(grouped)
         x = grouped.frequency
         odds = np.log(a) - np.log(np.maximum(b + x - 1, 1e-300))
         odds = odds + (r + x) * (np.log(alpha + grouped.age) - np.log(alpha + grouped.recency))
         return np.where(x > 0, expit(-odds), 1.0)
 
     def _expected(self, grouped: Groups, time: float) -> Array:
-        r, alpha, a, b = np.exp(self.log_params_)
+        r, alpha, a, b = self._parameters_of(grouped)
         return self._alive(grouped) * expectation(r, alpha, a, b, grouped, time)
 
     def _chance(self, grouped: Groups, time: float) -> Array:
         """Alive, and the Poisson process with its posterior rate is not silent. Leaving happens only after a purchase,
         so whoever is alive now is alive until the next one."""
-        r, alpha, _a, _b = np.exp(self.log_params_)
+        r, alpha, _a, _b = self._parameters_of(grouped)
         silent = (r + grouped.frequency) * (np.log(alpha + grouped.age) - np.log(alpha + grouped.age + time))
         made: Array = self._alive(grouped) * -np.expm1(silent)
         return made
+
+    def _each(self, parameters: list[Any], grouped: Explained) -> Likelihood:
+        return each(parameters, grouped, grouped.frequency)
+
+
+def each(parameters: list[Any], grouped: Explained, chances: Array) -> Likelihood:
+    """The likelihood of each history and its slopes, with ``chances`` to leave so far: in BG/NBD one after each repeat
+    purchase, in MBG/NBD one after the first as well."""
+    first, place = grouped.alike
+    r, alpha, a, b = parameters
+    x, shape = grouped.frequency, r + grouped.frequency
+    some = [np.broadcast_to(value, len(grouped))[first] for value in (x, a, b, chances)]
+    by_r = psi(r + some[0]) - psi(r)
+    both, both_left = psi(some[1] + some[2]), psi(some[1] + some[2] + some[3])
+    by_b = (both - psi(some[2]) + psi(some[2] + some[3]) - both_left)[place]
+    value = gammaln(r + some[0]) - gammaln(r) + gammaln(some[1] + some[2]) - gammaln(some[2])
+    value = (value + gammaln(some[2] + some[3]) - gammaln(some[1] + some[2] + some[3]))[place]
+    after = np.maximum(b + chances - 1, 1e-300)
+    now, last = alpha + grouped.age, alpha + grouped.recency
+    log_now, log_last, log_alpha = np.log(now), np.log(last), np.log(alpha)
+    odds = np.where(chances > 0, np.log(a / after) + shape * (log_now - log_last), -np.inf)
+    left = expit(odds)
+    stayed = 1 - left
+    value = value + r * log_alpha - shape * log_now + np.logaddexp(0, odds)
+    slopes = [
+        (by_r[place] + log_alpha - stayed * log_now - left * log_last) * r,
+        r - shape * (stayed / now + left / last) * alpha,
+        (both - both_left)[place] * a + left,
+        (by_b - left / after) * b,
+    ]
+    return value, slopes
 
 
 def _repeaters(
@@ -109,13 +144,15 @@ def _repeaters(
     )
 
 
-def expectation(r: float, alpha: float, a: float, b: float, grouped: Groups, time: float) -> Array:
+def expectation(r: float, alpha: Any, a: Any, b: float, grouped: Groups, time: float) -> Array:
     """Purchases within the time of whoever is still there: their equation 10 without P(alive).
 
     The hypergeometric function is taken in Euler's other form, where the exponent in x cancels: the textbook form
     overflows for customers who buy often.
     """
-    if abs(a - 1) < NEAR_ONE:
+    if isinstance(a, np.ndarray):
+        a = np.where(np.abs(a - 1) < NEAR_ONE, 1 + NEAR_ONE, a)
+    elif abs(a - 1) < NEAR_ONE:
         a = 1 + NEAR_ONE
     x, age = grouped.frequency, grouped.age
     z = time / (alpha + age + time)

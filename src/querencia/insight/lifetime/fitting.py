@@ -30,8 +30,16 @@ class Fit:
     identified: bool
 
 
-def maximise(objective: Objective, *, start: Array, customers: float, outline: Objective | None = None) -> Fit:
-    """Fit by the data alone; where they leave a parameter open, again with a weak prior around ``start``.
+def maximise(
+    objective: Objective,
+    *,
+    start: Array,
+    customers: float,
+    outline: Objective | None = None,
+    around: Array | None = None,
+) -> Fit:
+    """Fit by the data alone; where they leave a parameter open, again with a weak prior ``around`` a guess (``start``
+    if none is given).
 
     ``outline``: an objective of nearly the same shape that costs little. Its summit and curvature then lead to the
     summit of the other in a handful of evaluations; only the covariance is the outline's.
@@ -41,16 +49,18 @@ def maximise(objective: Objective, *, start: Array, customers: float, outline: O
     if alone is not None:
         return Fit(*alone, identified=True)
 
+    guess = start if around is None else around
+
     def with_prior(theta: Array) -> tuple[float, Array]:
         value, gradient = objective(theta)
-        away = (theta - start) / PRIOR_SD
+        away = (theta - guess) / PRIOR_SD
         return value + 0.5 * float(away @ away) / customers, gradient + away / PRIOR_SD / customers
 
     helped = _climb(with_prior, start, customers)
     if helped is None:
         # A prior makes the summit finite; should numbers fail all the same, the prior itself is what is known.
-        value, _ = objective(start)
-        return Fit(start, np.eye(len(start)) * PRIOR_SD**2, -value * customers, converged=False, identified=False)
+        value, _ = objective(guess)
+        return Fit(guess, np.eye(len(guess)) * PRIOR_SD**2, -value * customers, converged=False, identified=False)
     theta, covariance, _, converged = helped
     value, _ = objective(theta)
     return Fit(theta, covariance, -value * customers, converged, identified=False)

@@ -14,6 +14,7 @@ from querencia.insight.errors import InputError
 from querencia.insight.tables import Day, as_days
 
 type Array = NDArray[np.float64]
+type Key = tuple[Any, nw.Expr]  # what groups are told apart by beside their history: values, and how a row has them
 
 HISTORY = ("frequency", "recency", "age")
 DAYS_BITS = 20  # of a number of days: three thousand years
@@ -44,6 +45,18 @@ class Groups:
     def reweighted(self, weight: Array) -> "Groups":
         return Groups(self.frequency, self.recency, self.age, weight)
 
+    def part(self, some: Any, weight: Array | None = None) -> "Groups":
+        """Some of the groups (a mask or a slice); ``weight``: with other numbers of customers."""
+        return Groups(**self._parts(some, weight))
+
+    def _parts(self, some: Any, weight: Array | None) -> dict[str, Array]:
+        kept = self.weight if weight is None else weight
+        return {name: getattr(self, name)[some] for name in HISTORY} | {"weight": kept[some]}
+
+    @property
+    def keys(self) -> dict[str, Key]:
+        return {}
+
     def outlined(self, steps: int = 30) -> "Groups":
         """Fewer histories of the same customers: those within one ``steps``-th of the longest age, with the same number
         of purchases (up to a tenth of it), count together at their mean."""
@@ -59,12 +72,13 @@ class Groups:
         return Groups(**means, weight=weight)
 
 
-def groups(summary: Any) -> Groups:
+def groups(summary: Any, *, covariates: Sequence[str] = ()) -> Groups:
     """Count identical histories inside the engine; only the counts leave it.
 
     ``summary`` holds ``frequency``, ``recency`` and ``age`` in days, one row per customer, or ``weight`` customers a
-    row. Raises :class:`InputError` when a column is missing or a history is impossible: negative, not a number, more
-    recency than age, or recency without a repeat purchase.
+    row. With ``covariates`` (columns of numbers, of text, or of true and false) only customers alike in them, too, are
+    one group. Raises :class:`InputError` when a column is missing or a history is impossible: negative, not a number,
+    more recency than age, or recency without a repeat purchase.
 
     >>> import datetime
     >>> from querencia.insight import rfm, samples
@@ -72,13 +86,17 @@ def groups(summary: Any) -> Groups:
     >>> len(made), made.customers
     (1016, 2357.0)
     """
+    if covariates:
+        from querencia.insight.lifetime.covariates import described, named
+
+        return described(summary, named(covariates))
     frame = frame_of(summary)
     names = frame.collect_schema().names()
     for name in HISTORY:
         if name not in names:
             raise InputError(f"There is no column {name!r}: give what insight.rfm.summary gives.", column=name)
     made = (None if "weight" in names else _packed(summary)) or _grouped(frame, names)
-    _verify(made)
+    verify(made)
     return made
 
 
@@ -125,7 +143,7 @@ def log_gap_sum(purchases: Any, *, as_of: Day) -> float:
     return float(rows(rhythm.gaps(days).select(nw.col("log_gap").sum()))[0]["log_gap"] or 0.0)
 
 
-def _verify(made: Groups) -> None:
+def verify(made: Groups) -> None:
     finite = np.isfinite(made.frequency) & np.isfinite(made.recency) & np.isfinite(made.age)
     possible = finite & (made.frequency >= 0) & (made.recency >= 0) & (made.recency <= made.age)
     possible &= (made.frequency > 0) | (made.recency == 0)
@@ -144,11 +162,14 @@ def _verify(made: Groups) -> None:
 def spread(frame: Frame, made: Groups, values: dict[str, Array]) -> Frame:
     """Values of each group given to each of its customers, by a join inside the engine.
 
-    ``frame`` must hold the three columns of the history; ``values`` are columns to add.
+    ``frame`` must hold the three columns of the history, and the covariates of ``made``; ``values`` are columns to add.
     """
     columns = {f"group_{name}": getattr(made, name).astype(np.int64) for name in HISTORY}
+    rows_have = {f"group_{name}": nw.col(name).cast(nw.Int64()) for name in HISTORY}
+    for place, (given, read) in enumerate(made.keys.values()):
+        columns[f"group_x{place}"], rows_have[f"group_x{place}"] = given, read
     table = beside({**columns, **values}, frame)
-    whole = frame.with_columns(*(nw.col(name).cast(nw.Int64()).alias(f"group_{name}") for name in HISTORY))
-    keys = [f"group_{name}" for name in HISTORY]
+    whole = frame.with_columns(**rows_have)
+    keys = list(columns)
     kept = frame.collect_schema().names()
     return whole.join(table, on=keys, how="left").select(*kept, *values)

@@ -47,7 +47,7 @@ class Model(ABC):
 
     def fit(self, summary: Any) -> Self:
         """Fit on a table of histories or on :class:`Groups`. Raises InputError when it has no customer."""
-        grouped = summary if isinstance(summary, Groups) else groups(summary)
+        grouped = self._counted(summary)
         if grouped.customers <= 0:
             raise InputError("There is no customer to fit the model on.", count=0)
         scaled = self._scaled(grouped)
@@ -63,8 +63,19 @@ class Model(ABC):
         """
         from querencia.insight.lifetime.resampled import Resampled
 
-        grouped = summary if isinstance(summary, Groups) else groups(summary)
-        return Resampled.of(self, grouped, draws=draws, seed=seed)
+        return Resampled.of(self, self._counted(summary), draws=draws, seed=seed)
+
+    def _counted(self, summary: Any) -> Groups:
+        return summary if isinstance(summary, Groups) else groups(summary)
+
+    def _refit(self, sample: Groups) -> Array:
+        """Log-parameters of another sample: resamples differ little from the whole and begin where that ended."""
+        return maximise(self._objective(sample), start=self.log_params_, customers=sample.customers).log_parameters
+
+    def _values(self, log_parameters: Array) -> Array:
+        """Parameters of one or more rows of ``log_params_``."""
+        made: Array = np.exp(log_parameters)
+        return made
 
     def _learn(self, fit: Fit, grouped: Groups) -> Self:
         values = np.exp(fit.log_parameters)
@@ -118,9 +129,9 @@ class Model(ABC):
     def _scores(self, summary: Any, name: str, reckon: Any) -> Any:
         if not hasattr(self, "params_"):
             raise InputError(f"This {type(self).__name__} is not fitted yet: call fit(summary) first.")
+        grouped = self._counted(summary)
         if isinstance(summary, Groups):
-            return reckon(self._scaled(summary))
-        grouped = groups(summary)
+            return reckon(self._scaled(grouped))
         frame = spread(frame_of(summary), grouped, {name: reckon(self._scaled(grouped))})
         return like(frame.select("customer_id", name), summary)
 

@@ -9,13 +9,14 @@ hypergeometric function and cannot cancel:
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaln, psi
 
+from querencia.insight.lifetime.explained import Explained, ExplainedModel, Likelihood
 from querencia.insight.lifetime.fitting import Objective
 from querencia.insight.lifetime.groups import Array, Groups
-from querencia.insight.lifetime.model import Model
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 NODES, LOG_WEIGHTS = (NODES + 1) / 2, np.log(WEIGHTS / 2)
@@ -23,8 +24,9 @@ DECAY = 2.5  # nodes are spread by a fraction of the integrand's own rate of dec
 AT_ONCE = 4_000  # histories per block: 24 nodes each, so that a block's arrays stay in the processor's own memory
 
 
-class ParetoNBDModel(Model):
-    """Pareto/NBD. ``params_``: r, alpha, s, beta (alpha and beta in time units).
+class ParetoNBDModel(ExplainedModel):
+    """Pareto/NBD. ``params_``: r, alpha, s, beta (alpha and beta in time units). ``covariates``: see
+    :mod:`querencia.insight.lifetime.explained`.
 
     >>> import datetime
     >>> from querencia.insight import lifetime, rfm, samples
@@ -36,6 +38,7 @@ class ParetoNBDModel(Model):
 
     name = "Pareto/NBD"
     parameters = ("r", "alpha", "s", "beta")
+    leaving_moves, leaving_is = (3, -1.0), "leaving for good"
 
     def _guess(self, rate: float, longest: float) -> Array:
         return np.array([0.5, 0.5 / rate, 0.6, longest / 3])
@@ -58,13 +61,13 @@ class ParetoNBDModel(Model):
         made = np.empty(len(grouped))
         for start in range(0, len(grouped), AT_ONCE):
             block = _block(grouped, start)
-            terms = _terms(self.log_params_, block)
+            terms = _terms(self._logs(block), block)
             made[start : start + len(block)] = terms.here / (terms.gone.sum(axis=1) + terms.here)
         return made
 
     def _expected(self, grouped: Groups, time: float) -> Array:
         """Their equation for E[Y(t)], with (1 - q^(s-1)) / (s-1) by expm1 so that s = 1 is no exception."""
-        r, alpha, s, beta = np.exp(self.log_params_)
+        r, alpha, s, beta = self._parameters_of(grouped)
         log_ratio = np.log(beta + grouped.age) - np.log(beta + grouped.age + time)
         lifetime = (beta + grouped.age) * -_expm1_over(s - 1, log_ratio)
         expected: Array = self._alive(grouped) * (r + grouped.frequency) / (alpha + grouped.age) * lifetime
@@ -75,10 +78,10 @@ class ParetoNBDModel(Model):
 
         ∫_0^t (r+x)/(α+T) ((α+T)/(α+T+u))^(r+x+1) ((β+T)/(β+T+u))^s du
         """
-        r, alpha, s, beta = np.exp(self.log_params_)
         made = np.empty(len(grouped))
         for start in range(0, len(grouped), AT_ONCE):
             block = _block(grouped, start)
+            r, alpha, s, beta = self._parameters_of(block)
             shape, span = r + block.frequency, alpha + block.age
             # In v = 1 - ((α+T)/(α+T+u))^(r+x), the chance of a purchase by u, the integrand is bounded; nodes crowd
             # towards the last v, where it is steep.
@@ -90,10 +93,24 @@ class ParetoNBDModel(Model):
             made[start : start + len(block)] = (1 - never[:, 0]) * (still @ weights)
         return self._alive(grouped) * np.clip(made, 0.0, 1.0)
 
+    def _each(self, parameters: list[Any], grouped: Explained) -> Likelihood:
+        values, slopes = np.empty(len(grouped)), np.empty((4, len(grouped)))
+        for start in range(0, len(grouped), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            logs = [np.log(one[part] if np.ndim(one) else one) for one in parameters]
+            values[part], each = _slopes(logs, _block(grouped, start))
+            for place, (slope, log) in enumerate(zip(each, logs, strict=True)):
+                slopes[place, part] = slope * np.exp(log)
+        return values, list(slopes)
+
 
 def _block(grouped: Groups, start: int) -> Groups:
-    part = slice(start, start + AT_ONCE)
-    return Groups(grouped.frequency[part], grouped.recency[part], grouped.age[part], grouped.weight[part])
+    return grouped.part(slice(start, start + AT_ONCE))
+
+
+def _exp(theta: Any) -> Any:
+    """Parameters from their logarithms: an array, or a list of numbers and arrays where some differ between groups."""
+    return np.exp(theta) if isinstance(theta, np.ndarray) else [np.exp(each) for each in theta]
 
 
 def _expm1_over(power: float, log_ratio: Array) -> Array:
@@ -117,8 +134,8 @@ class Terms:
     log_left_span: Array
 
 
-def _terms(theta: Array, block: Groups) -> Terms:
-    r, alpha, s, beta = np.exp(theta)
+def _terms(theta: Any, block: Groups) -> Terms:
+    r, alpha, s, beta = _exp(theta)
     shape = r + block.frequency
     low, high = np.log(alpha + block.recency), np.log(alpha + block.age)
     decay = (shape - 1 + (s + 1) * (alpha + block.recency) / (beta + block.recency)) / DECAY
@@ -127,9 +144,12 @@ def _terms(theta: Array, block: Groups) -> Terms:
     fallen = np.log1p(-mass[:, None] * NODES)
     log_span = low[:, None] - fallen / decay[:, None]
     span = np.exp(log_span)
-    left_span = span + (beta - alpha)
-    if beta < alpha:
-        np.maximum(left_span, beta, out=left_span)
+    if np.ndim(alpha) or np.ndim(beta):
+        left_span = np.maximum(span + (beta - alpha)[:, None], np.broadcast_to(beta, len(block))[:, None])
+    else:
+        left_span = span + (beta - alpha)
+        if beta < alpha:
+            np.maximum(left_span, beta, out=left_span)
     log_left_span = np.log(left_span)
     log_mass = np.log(np.maximum(mass / decay, 1e-300))
     gone = (theta[2] + log_mass)[:, None] + LOG_WEIGHTS - fallen
@@ -143,8 +163,15 @@ def _terms(theta: Array, block: Groups) -> Terms:
 
 def _likelihood(theta: Array, block: Groups) -> tuple[float, Array]:
     """Log-likelihood of a block and its gradient in the log-parameters, each weighted by customers."""
-    r, alpha, s, beta = np.exp(theta)
-    shape, weight = r + block.frequency, block.weight
+    value, slopes = _slopes(theta, block)
+    gradient = np.array([block.weight @ by * each for by, each in zip(slopes, np.exp(theta), strict=True)])
+    return float(block.weight @ value), gradient
+
+
+def _slopes(theta: Any, block: Groups) -> Likelihood:
+    """Log-likelihood of each history and its slopes by the parameters."""
+    r, alpha, s, beta = _exp(theta)
+    shape = r + block.frequency
     terms = _terms(theta, block)
     total = terms.gone.sum(axis=1) + terms.here
     value = gammaln(shape) - gammaln(r) + r * theta[1] + s * theta[3] + terms.largest + np.log(total)
@@ -156,8 +183,7 @@ def _likelihood(theta: Array, block: Groups) -> tuple[float, Array]:
     by_alpha = r / alpha - shape * (_across(gone, 1 / terms.span) + here / alive_span)
     by_s = theta[3] + gone.sum(axis=1) / s - _across(gone, terms.log_left_span) - here * np.log(alive_left)
     by_beta = s / beta - (s + 1) * _across(gone, 1 / terms.left_span) - s * here / alive_left
-    gradient = np.array([weight @ by_r * r, weight @ by_alpha * alpha, weight @ by_s * s, weight @ by_beta * beta])
-    return float(weight @ value), gradient
+    return value, [by_r, by_alpha, by_s, by_beta]
 
 
 def _across(gone: Array, values: Array) -> Array:

@@ -20,24 +20,26 @@ from scipy.linalg import eigh_tridiagonal
 from scipy.special import expit, gammaln, psi
 
 from querencia.insight.errors import InputError
-from querencia.insight.lifetime.beta_geo import expectation
+from querencia.insight.lifetime.beta_geo import each, expectation
+from querencia.insight.lifetime.explained import Explained, ExplainedModel, Likelihood
 from querencia.insight.lifetime.fitting import Objective
 from querencia.insight.lifetime.groups import Array, Groups, groups
-from querencia.insight.lifetime.model import Model
 
 REGULARITY_MAX = 12
 NODES = 40  # of the quadrature over the chance of leaving; enough for a thousand purchases ahead
 AT_ONCE = 20_000  # histories per block of it
 
 
-class ModifiedBetaGeoModel(Model):
+class ModifiedBetaGeoModel(ExplainedModel):
     """MBG/NBD. ``params_``: r, alpha (time units), a, b. Unlike in BG/NBD, who bought once may have left.
+    ``covariates``: see :mod:`querencia.insight.lifetime.explained`.
 
     >>> model = ModifiedBetaGeoModel(time_unit_days=7).fit(summary)  # doctest: +SKIP
     """
 
     name = "MBG/NBD"
     parameters = ("r", "alpha", "a", "b")
+    leaving_moves = (2, 1.0)
     regularity_: int = 1
 
     def _guess(self, rate: float, longest: float) -> Array:
@@ -74,13 +76,16 @@ class ModifiedBetaGeoModel(Model):
 
         return objective
 
+    def _each(self, parameters: list[Any], grouped: Explained) -> Likelihood:
+        return each(parameters, grouped, grouped.frequency + 1)
+
     def _shapes(self, grouped: Groups) -> tuple[Array, Array]:
         """n and u of each history."""
-        r, alpha, _a, _b = np.exp(self.log_params_)
+        r, alpha, _a, _b = self._parameters_of(grouped)
         return r + self.regularity_ * grouped.frequency, (grouped.age - grouped.recency) / (alpha + grouped.age)
 
     def _alive(self, grouped: Groups) -> Array:
-        _r, alpha, a, b = np.exp(self.log_params_)
+        _r, alpha, a, b = self._parameters_of(grouped)
         shape, share = self._shapes(grouped)
         odds = np.log(a / (b + grouped.frequency))
         odds = odds + shape * (np.log(alpha + grouped.age) - np.log(alpha + grouped.recency))
@@ -89,7 +94,7 @@ class ModifiedBetaGeoModel(Model):
 
     def _chance(self, grouped: Groups, time: float) -> Array:
         """Alive, and the current silence does not last for the time as well: leaving comes only after a purchase."""
-        _r, alpha, _a, _b = np.exp(self.log_params_)
+        _r, alpha, _a, _b = self._parameters_of(grouped)
         shape, share = self._shapes(grouped)
         now, later = alpha + grouped.age, alpha + grouped.age + time
         silence = shape * (np.log(now) - np.log(later))
@@ -99,7 +104,7 @@ class ModifiedBetaGeoModel(Model):
         return made
 
     def _expected(self, grouped: Groups, time: float) -> Array:
-        r, alpha, a, b = np.exp(self.log_params_)
+        r, alpha, a, b = self._parameters_of(grouped)
         if self.regularity_ == 1:
             # Whoever is there at the beginning has survived one chance of leaving more than in BG/NBD.
             return self._alive(grouped) * expectation(r, alpha, a, b + 1, grouped, time)

@@ -8,8 +8,7 @@ import numpy as np
 from querencia.insight import notebook
 from querencia.insight.engine import frame_of, like
 from querencia.insight.errors import InputError
-from querencia.insight.lifetime.fitting import maximise
-from querencia.insight.lifetime.groups import Array, Groups, groups, spread
+from querencia.insight.lifetime.groups import Array, Groups, spread
 
 if TYPE_CHECKING:
     from querencia.insight.lifetime.model import Model
@@ -44,11 +43,7 @@ class Resampled:
         made = np.empty((draws, len(model.log_params_)))
         for draw in range(draws):
             weight = random.multinomial(customers, grouped.weight / grouped.customers).astype(np.float64)
-            some = weight > 0
-            sample = Groups(scaled.frequency[some], scaled.recency[some], scaled.age[some], weight[some])
-            # Resamples differ little from the whole: they begin where that ended.
-            fit = maximise(model._objective(sample), start=model.log_params_, customers=sample.customers)
-            made[draw] = fit.log_parameters
+            made[draw] = model._refit(scaled.part(weight > 0, weight))
         return cls(model, made)
 
     def _repr_html_(self) -> str:
@@ -56,8 +51,8 @@ class Resampled:
 
     def params(self, within: float = 0.95) -> dict[str, tuple[float, float]]:
         """Percentile interval of each parameter."""
-        low, high = np.quantile(np.exp(self.log_parameters), [(1 - within) / 2, (1 + within) / 2], axis=0)
-        return {name: (float(low[n]), float(high[n])) for n, name in enumerate(self.model.parameters)}
+        low, high = np.quantile(self.model._values(self.log_parameters), [(1 - within) / 2, (1 + within) / 2], axis=0)
+        return {name: (float(low[n]), float(high[n])) for n, name in enumerate(self.model.params_)}
 
     def expected_purchases(self, summary: Any, days: float, *, within: float = 0.95) -> Any:
         """``customer_id, expected_purchases, low, high``: of the mean, not of what one customer will do."""
@@ -72,7 +67,7 @@ class Resampled:
         return self._scores(summary, "probability_alive", within)
 
     def _scores(self, summary: Any, name: str, within: float, *days: float) -> Any:
-        grouped = summary if isinstance(summary, Groups) else groups(summary)
+        grouped = self.model._counted(summary)
         middle = getattr(self.model, name)(grouped, *days)
         drawn = np.array([getattr(self.model.at(theta), name)(grouped, *days) for theta in self.log_parameters])
         low, high = (

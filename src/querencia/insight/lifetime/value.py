@@ -7,7 +7,7 @@ import narwhals as nw
 from querencia.insight.engine import frame_of, like
 from querencia.insight.errors import InputError
 from querencia.insight.lifetime.gamma_gamma import GammaGammaModel
-from querencia.insight.lifetime.groups import Array, Groups, groups, spread
+from querencia.insight.lifetime.groups import Array, Groups, spread
 from querencia.insight.lifetime.model import Model
 
 MONTH_DAYS = 365 / 12
@@ -44,7 +44,7 @@ def customer_value(
         raise InputError(
             f"A discount is a share such as 0.1, ten per cent a year, not {yearly_discount!r}.", example=yearly_discount
         )
-    frame, grouped = frame_of(summary), groups(summary)
+    frame, grouped = frame_of(summary), buying._counted(summary)
     counted = buying.expected_purchases(grouped, days)
     scores = {
         "expected_purchases": counted,
