@@ -3,9 +3,8 @@
 import subprocess
 from pathlib import Path
 
-import duckdb
 import numpy as np
-import polars as pl
+import pyarrow as pa
 
 from benchmarks import data, peers
 from benchmarks.registry import Measure, Skipped, benchmark
@@ -37,12 +36,11 @@ def histories(customers: int) -> Path:
             x[alive] += 1
             last[alive] = now[alive]
             alive &= random.random(customers) >= leave
-        table = np.stack([x, np.where(x > 0, np.ceil(last), 0.0), age], axis=1)
-        np.save(into / "histories.npy", table)
-        columns = ["frequency", "recency", "age"]
-        pl.DataFrame(table.astype(np.int64), schema=columns).write_parquet(into / "histories.parquet")
+        columns = [x, np.where(x > 0, np.ceil(last), 0.0), age]
+        np.save(into / "histories.npy", np.stack(columns, axis=1))
+        np.save(into / "columns.npy", np.stack(columns).astype(np.int64))
 
-    return data.cached(f"histories-of-{customers}", make) / "histories.npy"
+    return data.cached(f"histories-and-columns-{customers}", make) / "histories.npy"
 
 
 @benchmark(
@@ -68,7 +66,8 @@ def lifetime(case: str, measure: Measure) -> None:
     if by:
         _peer(by[0].removeprefix("by "), name, path, measure, rows=int(number))
         return
-    table = pl.read_parquet(path.with_suffix(".parquet"))
+    columns = np.load(path.with_name("columns.npy"), mmap_mode="r")
+    table = pa.table(list(columns), names=["frequency", "recency", "age"])
     with measure(rows=len(table), unit="customers"):
         grouped = groups(table)
         model = KINDS[name]() if name in KINDS else RegularTimingModel(regularity=int(name[-1]))
@@ -96,6 +95,8 @@ def spent(customers: int) -> Path:
 
     def make(into: Path) -> None:
         table = np.load(histories(customers)).astype(np.int64)
+        import polars as pl
+
         random = np.random.default_rng(2)
         shape = np.maximum(6 * table[:, 0], 1)
         mean = random.gamma(shape, 1 / random.gamma(4.0, 1 / 1_500.0, customers)) / np.maximum(table[:, 0], 1)
@@ -113,6 +114,8 @@ def value(case: str, measure: Measure) -> None:
     """From a table of histories in Parquet to one with the value of each customer: BG/NBD and Gamma-Gamma fitted, then
     purchases, chance of buying, chance of being alive and value of the next twelve months for everyone, in Parquet.
     """
+    import duckdb
+
     path = spent(int(case))
     with measure(rows=int(case), unit="customers"), duckdb.connect() as engine:
         summary = engine.read_parquet(str(path))

@@ -37,13 +37,13 @@ def scale(case: str, measure: Measure) -> None:
     """`insight.rfm.summary` of purchases in Parquet (four columns, ten purchases a customer), into Parquet.
 
     *Bare GROUP BY*: the same by hand in DuckDB: one grouping by customer and day, one by customer, no netting of
-    refunds, no money of repeat purchases. Both within 4 GB, spilling to disk beyond it.
+    refunds, no money of repeat purchases. Both within 5.5 GB, spilling to disk beyond it.
     """
     import duckdb
 
     size, how = case.split(": ")
     path, into = purchases(PURCHASES[size]), measure.scratch / "summary.parquet"
-    limits = {"memory_limit": "4GB", "temp_directory": str(measure.scratch), "preserve_insertion_order": "false"}
+    limits = {"memory_limit": "5.5GB", "temp_directory": str(measure.scratch), "preserve_insertion_order": "false"}
     with duckdb.connect(config=limits) as engine:
         bought = engine.read_parquet(str(path))
         with measure(rows=PURCHASES[size], unit="purchases"):

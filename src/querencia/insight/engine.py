@@ -13,7 +13,7 @@ from querencia.insight.errors import InputError
 
 Frame = nw.LazyFrame[Any]
 Small = nw.DataFrame[Any]
-HEIGHT = 2**62  # above every other whole number: days and minor units that go with it stay apart
+DEPTH, HEIGHT = 2**40, 2**62  # below every day and above every amount: in one wide number they stay apart
 
 
 def frame_of(table: Any) -> Frame:
@@ -70,24 +70,24 @@ def windowed(frame: Frame) -> Frame:
     return read
 
 
-def edge(frame: Frame, name: str, *, by: str, of: str, last: bool = False) -> tuple[Frame, nw.Expr]:
-    """What ``name`` is on the first (or last) row of each ``of`` in the order of ``by``, of which no two are the same;
-    both are whole numbers.
+def edge(frame: Frame, name: str, *, by: str, of: str, last: bool = False) -> tuple[Frame, nw.Expr, nw.Expr]:
+    """The first (or last) row of each ``of`` in the order of ``by``, of which no two are the same: what ``by`` and
+    ``name`` are there. Both are whole numbers, ``name`` is none below zero.
 
-    The frame to group, and the expression to aggregate it with: Narwhals has no such aggregate for Spark, where the row
-    is marked before; DuckDB would write an order key as text for every row, where one wide number does.
+    The frame to group, and the expressions to aggregate it with: Narwhals has no such aggregate for Spark, where the
+    row is marked before; DuckDB would write an order key as text for every row, where one wide number says both.
     """
+    given = nw.col(name)
     if frame.implementation.is_duckdb():
-        height = nw.col(by).cast(nw.Int128()) * HEIGHT
-        frame = frame.with_columns(height.alias(f"__{by}"), (height + nw.col(name)).alias(f"__{name}"))
-        edges = [nw.col(f"__{each}").max() if last else nw.col(f"__{each}").min() for each in (name, by)]
-        return frame, (edges[0] - edges[1]).cast(nw.Int64())
+        height = (nw.col(by) + DEPTH).cast(nw.Int128()) * HEIGHT + given
+        at = nw.col(f"__{name}").max() if last else nw.col(f"__{name}").min()
+        day, held = (at // HEIGHT - DEPTH).cast(nw.Int64()), (at % HEIGHT).cast(nw.Int64())
+        return frame.with_columns(height.alias(f"__{name}")), day, held
+    place = nw.col(by).max() if last else nw.col(by).min()
     if not frame.implementation.is_spark_like():
-        given = nw.col(name)
-        return frame, given.last(order_by=by) if last else given.first(order_by=by)
-    place = (nw.col(by).max() if last else nw.col(by).min()).over(of)
-    marked = nw.when(nw.col(by) == place).then(nw.col(name))
-    return frame.with_columns(marked.alias(f"__{name}")), nw.col(f"__{name}").max()
+        return frame, place, given.last(order_by=by) if last else given.first(order_by=by)
+    marked = nw.when(nw.col(by) == place.over(of)).then(given)
+    return frame.with_columns(marked.alias(f"__{name}")), place, nw.col(f"__{name}").max()
 
 
 def beside(columns: Mapping[str, Any], frame: Frame) -> Frame:

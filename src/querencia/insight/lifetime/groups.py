@@ -125,7 +125,7 @@ def _packed(summary: Any) -> Groups | None:
     packed |= recency << DAYS_BITS
     packed |= age
     packed.sort()  # in place, and so on: of a million customers every copy is eight megabytes
-    begins = np.flatnonzero(np.diff(packed, prepend=-1))
+    begins = np.append(0, np.flatnonzero(packed[1:] != packed[:-1]) + 1)
     weight = np.diff(begins, append=len(packed))
     packed, days = packed[begins], 2**DAYS_BITS - 1
     unpacked = (packed >> 2 * DAYS_BITS, (packed >> DAYS_BITS) & days, packed & days, weight)
