@@ -43,6 +43,8 @@ ANSWERS = {
     "POST customers_columns": (LOGIN, 302, 302, 302, 302),
     "GET customer": (LOGIN, 200, 200, 200, 200),
     "POST customer": (405, 405, 405, 405, 405),
+    "GET customer_consent": (405, 405, 405, 405, 405),
+    "POST customer_consent": (LOGIN, 302, 403, 302, 302),
     "GET imports": (LOGIN, 403, 403, 200, 200),
     "POST imports": (LOGIN, 403, 403, 200, 200),
     "GET import": (LOGIN, 403, 403, 200, 200),
@@ -123,7 +125,8 @@ def test_an_address_opens_to_whom_it_may(entry: str) -> None:
     cast.scored(3)
     found = Import.objects.create(pk=FILE, kind="purchases", file_name="ventas.csv", created_at=cast.AT)
     bruno = actions.add_staff(email="bruno@example.org", password=PASSWORD, name="Bruno", role="agent")
-    keys = {"customer": Customer.objects.order_by("pk")[0].pk, "staff_change": bruno.pk, "key_revoke": 1}
+    first = Customer.objects.order_by("pk")[0].pk
+    keys = {"customer": first, "customer_consent": first, "staff_change": bruno.pk, "key_revoke": 1}
     pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
     path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern)
     clients = [Client(raise_request_exception=False), *(somebody(role) for role in ROLES)]
@@ -166,7 +169,11 @@ def test_nothing_is_changed_by_a_form_of_another_site(owner: Client) -> None:
     posts = [entry.split()[1] for entry in ANSWERS if entry.startswith("POST") and entry != "POST customer"]
     for name in posts:
         pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
-        path = "/" + re.sub(r"%\(pk\)s", str(1 if name in ("staff_change", "key_revoke") else FILE), pattern)
+        path = "/" + re.sub(
+            r"%\(pk\)s",
+            str(1 if name in ("staff_change", "key_revoke") or name.startswith("customer_") else FILE),
+            pattern,
+        )
         assert strict.post(path, {"language": "pt"}).status_code == 403, path
 
 

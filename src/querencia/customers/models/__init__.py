@@ -6,6 +6,7 @@ from querencia.customers.models.facts import Event, Purchase, PurchaseLine
 from querencia.customers.models.imports import Import
 from querencia.customers.models.outbox import Outbox
 from querencia.customers.models.people import Consent, ContactPoint, Customer, Identifier, SearchTerm
+from querencia.customers.models.privacy import OptOut, PreferenceLink
 from querencia.customers.models.scores import Score, ScoreCell
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "Event",
     "Identifier",
     "Import",
+    "OptOut",
     "Outbox",
+    "PreferenceLink",
     "Purchase",
     "PurchaseLine",
     "Reject",

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q, Sum
 
 from querencia.customers import kinds
-from querencia.customers.models import Consent, Customer, Event, Purchase
+from querencia.customers.models import Customer, Event, Purchase
 
 MOMENTS = 30
 
@@ -61,14 +61,6 @@ def reachable(found: Customer, kind: str) -> str:
     """The first address of a kind that has neither bounced nor opted out; "" when there is none."""
     points = [p for p in found.contact_points.all() if p.kind == kind and not p.bounced_at and not p.opted_out_at]
     return points[0].value if points else ""
-
-
-def consents(found: Customer) -> list[Consent]:
-    """The consent that counts for each channel and purpose: the latest."""
-    latest: dict[tuple[str, str], Consent] = {}
-    for consent in found.consents.order_by("at", "pk"):
-        latest[consent.channel, consent.purpose] = consent
-    return [latest[key] for key in sorted(latest)]
 
 
 def months(found: Customer) -> list[dict[str, Any]]:

@@ -19,11 +19,12 @@ from querencia.common.time import now
 from querencia.customers import audit
 from querencia.customers.models import Score
 from querencia.customers.models.scores import Class, Risk, Segment, Stage
-from querencia.customers.queries import listing, profile, search
+from querencia.customers.queries import consents, listing, profile, search
 from querencia.customers.queries.listing import FACETS, SORTS, Filters
 from querencia.insight import explain, plot
 from querencia.measures import queries as measures
 from querencia.web.access import Request, needs
+from querencia.web.cockpit.forms import ConsentForm
 from querencia.web.cockpit.parts import show
 
 LABELS: dict[str, Any] = {"abc": Class, "stage": Stage, "segment": Segment, "risk": Risk}
@@ -121,7 +122,9 @@ def customer(request: Request, pk: int) -> HttpResponse:
         "points": list(found.contact_points.all()),
         "phone": profile.reachable(found, "phone"),
         "email": profile.reachable(found, "email"),
-        "consents": profile.consents(found),
+        "consents": consents.latest([found.pk]),
+        "history": consents.history(found.pk),
+        "consent_form": ConsentForm(),
         "months": months,
         "picture": plot.svg(plot.purchases(months, currency=_currency())) if months else "",
         "moments": moments,

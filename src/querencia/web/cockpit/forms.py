@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from querencia.business.models import ApiKey, Role
 from querencia.common import money
+from querencia.customers.models import Consent, ContactPoint
 from querencia.web.templatetags.house import language
 
 REGIONS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
@@ -90,6 +91,15 @@ class StaffChangeForm(forms.Form):
 class KeyForm(forms.Form):
     name = forms.CharField(label=_("What the key is for"), max_length=80, help_text=_("For example: the web shop."))
     kind = forms.ChoiceField(label=_("Kind"), choices=ApiKey.Kind.choices)
+
+
+class ConsentForm(forms.Form):
+    channel = forms.ChoiceField(label=_("Channel"), choices=ContactPoint.Kind.choices)
+    purpose = forms.ChoiceField(label=_("What for"), choices=Consent.Purpose.choices, initial="marketing")
+    status = forms.ChoiceField(label=_("Answer"), choices=Consent.Status.choices)
+    evidence = forms.CharField(
+        label=_("How you know"), max_length=500, help_text=_("For example: said so on the phone on Tuesday.")
+    )
 
 
 class UploadForm(forms.Form):

@@ -1,0 +1,106 @@
+"""Writing down what people allow and forbid."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import batched
+
+from django.db import transaction
+
+from querencia.customers import events, kinds
+from querencia.customers.models import Consent, Customer
+from querencia.customers.queries import consents as queries
+
+ROWS = 1_000
+TOLD = ("channel", "purpose", "status")
+# The database tells moments apart by this much.
+TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one customer allowed or forbade, for one channel and purpose, and how we know."""
+
+    customer_id: int
+    channel: str
+    purpose: str
+    status: str
+    evidence: str = ""
+    basis: str = Consent.Basis.CONSENT
+
+
+type Key = tuple[int, str, str]
+
+
+def record(said: Iterable[Said], *, source: str, at: datetime) -> int:
+    """Write down what people said; how many rows are new. What already counts changes nothing, however often it is
+    said again; of two answers of one moment the stricter counts. Each new row is an event of its customer's."""
+    strictest: dict[Key, Said] = {}
+    for one in said:
+        known = strictest.get(_key(one))
+        if known is None or queries.place(at, one.status) > queries.place(at, known.status):
+            strictest[_key(one)] = one
+    new = 0
+    for some in batched(sorted(strictest.values(), key=_key), ROWS, strict=False):
+        with transaction.atomic():
+            new += _record(some, source, at)
+    return new
+
+
+def _record(said: Sequence[Said], source: str, at: datetime) -> int:
+    ids = sorted({one.customer_id for one in said})
+    # In order and to ourselves, so that two who write at once see each other's rows.
+    list(Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
+    counts = {(row.customer_id, row.channel, row.purpose): row for row in queries.latest(ids)}
+    wanted = [(one, moment) for one in said if (moment := _moment(one, counts.get(_key(one)), source, at))]
+    rows = [
+        Consent(
+            customer_id=one.customer_id,
+            channel=one.channel,
+            purpose=one.purpose,
+            status=one.status,
+            basis=one.basis,
+            evidence=one.evidence,
+            source=source,
+            at=moment,
+        )
+        for one, moment in wanted
+    ]
+    made = Consent.objects.bulk_create(rows)
+    told = [
+        events.NewEvent(
+            kinds.CONSENT_CHANGED,
+            f"consent:{row.pk}",
+            source[:40],
+            customer_id=row.customer_id,
+            occurred_at=row.at,
+            channel=row.channel,
+            properties={name: getattr(row, name) for name in TOLD},
+        )
+        for row in made
+    ]
+    events.record(told, at=at)
+    return len(made)
+
+
+def _moment(one: Said, counts: Consent | None, source: str, at: datetime) -> datetime | None:
+    """When it is to be written down; None where it would change nothing."""
+    if counts is None or counts.at < at:
+        is_known = counts is not None and _tells(counts) == (one.status, one.basis, one.evidence)
+        return None if is_known else at
+    if counts.source == source and counts.at == at:
+        is_stricter = queries.place(at, one.status) > queries.place(at, counts.status)
+        # The row of that moment and source stands and is laxer: the stricter one follows it as closely as can be.
+        return at + TICK if is_stricter else None
+    taken = Consent.objects.filter(
+        customer=one.customer_id, channel=one.channel, purpose=one.purpose, at=at, source=source
+    )
+    return None if taken.exists() else at
+
+
+def _tells(row: Consent) -> tuple[str, str, str]:
+    return (row.status, row.basis, row.evidence)
+
+
+def _key(one: Said) -> Key:
+    return (one.customer_id, one.channel, one.purpose)

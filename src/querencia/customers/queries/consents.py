@@ -1,0 +1,132 @@
+"""What people allowed: the one place that says whether somebody may be reached, and if not, why not."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import batched
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from querencia.customers.models import Consent, ContactPoint, OptOut
+
+# So many ids a question: SQLite takes no list of any length.
+ASKED = 5_000
+# Of two rows of one moment the stricter counts.
+STRICTNESS = {Consent.Status.GRANTED: 0, Consent.Status.DENIED: 1, Consent.Status.WITHDRAWN: 2}
+# What a business may say without having asked, as long as nobody refused it.
+UNASKED = (Consent.Purpose.SERVICE,)
+
+
+class Why(StrEnum):
+    """Why somebody may not be reached."""
+
+    NEVER_ASKED = "never_asked"
+    DENIED = "denied"
+    WITHDRAWN = "withdrawn"
+    NO_ADDRESS = "no_address"
+    OPTED_OUT = "opted_out"
+    BOUNCED = "bounced"
+
+
+REASONS: dict[str, str | Promise] = {
+    Why.NEVER_ASKED: _("was never asked"),
+    Why.DENIED: _("said no"),
+    Why.WITHDRAWN: _("took the consent back"),
+    Why.NO_ADDRESS: _("has no address there"),
+    Why.OPTED_OUT: _("opted this address out"),
+    Why.BOUNCED: _("nothing arrives at this address"),
+}
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Whether one customer may be reached by one channel for one purpose. ``why`` is empty when they may; ``basis`` is
+    the legal basis on which they may, "" where nobody has to ask; ``address`` is where."""
+
+    is_allowed: bool
+    why: str = ""
+    basis: str = ""
+    address: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why not, in the active language."""
+        return str(REASONS[self.why]) if self.why else ""
+
+
+def allowed(customer_ids: Iterable[int], *, channel: str, purpose: str) -> dict[int, Permission]:
+    """For each customer whether a channel may reach them for a purpose, and why not.
+
+    The latest consent counts, of two at one moment the stricter. Service is allowed unless it was refused, all else
+    only where it was granted. Then there has to be an address that neither opted out nor bounced.
+    """
+    found: dict[int, Permission] = {}
+    for ids in batched(dict.fromkeys(customer_ids), ASKED, strict=False):
+        said = {one.customer_id: one for one in latest(ids, channel=channel, purpose=purpose)}
+        where = _addresses(ids, channel, purpose)
+        found |= {pk: _permission(said.get(pk), where.get(pk, []), purpose) for pk in ids}
+    return found
+
+
+def _permission(said: Consent | None, addresses: Sequence[tuple[str, str]], purpose: str) -> Permission:
+    if said is None and purpose not in UNASKED:
+        return Permission(is_allowed=False, why=Why.NEVER_ASKED)
+    if said is not None and said.status != Consent.Status.GRANTED:
+        return Permission(is_allowed=False, why=Why(said.status))
+    usable = next((value for value, fault in addresses if not fault), "")
+    basis = said.basis if said else ""
+    if usable:
+        return Permission(is_allowed=True, basis=basis, address=usable)
+    faults = [fault for _value, fault in addresses]
+    # An opt-out is somebody's word, a bounce is an accident: the word is what to tell.
+    why = Why.OPTED_OUT if Why.OPTED_OUT in faults else Why.BOUNCED if faults else Why.NO_ADDRESS
+    return Permission(is_allowed=False, why=why, basis=basis)
+
+
+def _addresses(ids: Sequence[int], channel: str, purpose: str) -> dict[int, list[tuple[str, str]]]:
+    """By customer the addresses of a channel, each with what speaks against it."""
+    points = list(ContactPoint.objects.filter(customer__in=ids, kind=channel).order_by("pk"))
+    refused = opted_out([(point.kind, point.value) for point in points], purpose=purpose)
+    found: dict[int, list[tuple[str, str]]] = {}
+    for point in points:
+        out = point.opted_out_at or (point.kind, point.value) in refused
+        fault = Why.OPTED_OUT if out else Why.BOUNCED if point.bounced_at else ""
+        found.setdefault(point.customer_id, []).append((point.value, fault))
+    return found
+
+
+def opted_out(addresses: Sequence[tuple[str, str]], *, purpose: str) -> set[tuple[str, str]]:
+    """Which of these addresses (kind, value) want no more of a purpose."""
+    found: set[tuple[str, str]] = set()
+    for some in batched({value for _kind, value in addresses}, ASKED, strict=False):
+        rows = OptOut.objects.filter(value__in=some, purpose=purpose, lifted_at=None)
+        found |= set(rows.values_list("kind", "value"))
+    return found
+
+
+def latest(customer_ids: Sequence[int], *, channel: str = "", purpose: str = "") -> list[Consent]:
+    """What counts of each customer, channel and purpose (or of those named), in that order."""
+    rows = Consent.objects.filter(customer__in=customer_ids)
+    if channel:
+        rows = rows.filter(channel=channel)
+    if purpose:
+        rows = rows.filter(purpose=purpose)
+    counts: dict[tuple[int, str, str], Consent] = {}
+    for row in rows:
+        key = (row.customer_id, row.channel, row.purpose)
+        if key not in counts or place(row.at, row.status) >= place(counts[key].at, counts[key].status):
+            counts[key] = row
+    return [counts[key] for key in sorted(counts)]
+
+
+def place(at: datetime, status: str) -> tuple[datetime, int]:
+    """The order of consents: the last one counts."""
+    return (at, STRICTNESS[Consent.Status(status)])
+
+
+def history(customer_id: int) -> list[Consent]:
+    """Everything a customer ever allowed and forbade, the latest first."""
+    rows = Consent.objects.filter(customer=customer_id)
+    return sorted(rows, key=lambda row: place(row.at, row.status), reverse=True)
