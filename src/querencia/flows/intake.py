@@ -15,10 +15,11 @@ from querencia.business.models import Business
 from querencia.business.queries import business as the_business
 from querencia.common.database import alone
 from querencia.customers import actions
+from querencia.customers.actions import identify
 from querencia.customers.actions.arrivals import Outcome
-from querencia.customers.actions.attaching import Known, identify
 from querencia.customers.actions.purchases import NewLine, NewPurchase, record_purchases
 from querencia.customers.events import NewEvent, record
+from querencia.customers.identity import Known
 from querencia.customers.intake import SOURCE, GivenBack, Line, Refused, Sale, Seen, read
 from querencia.customers.intake.people import identifiers_of, traits_of
 from querencia.customers.models import Arrival

@@ -7,6 +7,7 @@ from querencia.customers.actions.arrivals import (
     reject,
     replay_rejects,
 )
+from querencia.customers.actions.identifying import identify
 from querencia.customers.actions.imports import (
     FINISHED,
     AlreadyRunning,
@@ -28,6 +29,7 @@ __all__ = [
     "discard_import",
     "finish_arrivals",
     "forget_arrivals",
+    "identify",
     "keep_arrival",
     "mark_invented",
     "queue_import",

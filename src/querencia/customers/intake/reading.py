@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from querencia.customers.identity import is_blocked
 from querencia.customers.intake.orders import GivenBack, Sale, is_order, order_of
 from querencia.customers.intake.reasons import Refusal, Refused, what_is
 from querencia.customers.models import Arrival
@@ -205,7 +206,7 @@ def _person(event: dict[str, Any], field: str) -> str:
     written = str(value).strip()
     if len(written) > ID_LENGTH_MAX:
         raise Refusal("too_long", field=field, limit=ID_LENGTH_MAX)
-    return "" if written.lower() in NOBODY else written
+    return "" if written.lower() in NOBODY or is_blocked(written) else written
 
 
 def _object(event: dict[str, Any], field: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ worth. Facts (purchases, events, consents) are append-only: a change is another 
 from querencia.customers.models.arrivals import Arrival, Reject
 from querencia.customers.models.facts import Event, Purchase, PurchaseLine
 from querencia.customers.models.imports import Import
+from querencia.customers.models.merges import Merge
 from querencia.customers.models.outbox import Outbox
 from querencia.customers.models.people import Consent, ContactPoint, Customer, Identifier, SearchTerm
 from querencia.customers.models.privacy import OptOut, PreferenceLink
@@ -17,6 +18,7 @@ __all__ = [
     "Event",
     "Identifier",
     "Import",
+    "Merge",
     "OptOut",
     "Outbox",
     "PreferenceLink",

@@ -22,13 +22,18 @@ class Customer(models.Model):
     value_answers = models.JSONField(_("what they value"), default=dict, blank=True)
     created_from = models.CharField(_("created from"), max_length=40, blank=True)
     created_at = models.DateTimeField(_("created"))
+    # Whoever stands for the person that this customer and others are (see `Merge`); nobody while it is one alone.
+    person = models.ForeignKey("self", models.SET_NULL, null=True, editable=False, related_name="nodes", db_index=False)
     # The people of the demo: real purchases, invented names.
     is_invented = models.BooleanField(default=False, editable=False)
 
     class Meta:
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
-        indexes = [models.Index(fields=["family_name", "given_name", "id"], name="customer_by_name")]
+        indexes = [
+            models.Index(fields=["family_name", "given_name", "id"], name="customer_by_name"),
+            models.Index(fields=["person"], name="customer_of_person", condition=Q(person__isnull=False)),
+        ]
         constraints = [
             models.CheckConstraint(condition=~Q(key=""), name="customer_key_not_empty"),
             models.CheckConstraint(
