@@ -8,9 +8,10 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from querencia.insight import simulate
+if TYPE_CHECKING:
+    from querencia.insight import simulate
 
 ROOT = Path(__file__).parent.parent
 ENDS = datetime.date(2025, 12, 31)
@@ -46,8 +47,9 @@ def shop(
     years: float = 3,
     order: Literal["customer", "time"] = "time",
     csv: bool = False,
-) -> simulate.Shop:
+) -> "simulate.Shop":
     """A simulated shop whose log ends on 2025-12-31, with its files."""
+    from querencia.insight import simulate  # only here: what it needs is not to count as memory of all the others
 
     def make(into: Path) -> None:
         made = simulate.shop(
@@ -79,5 +81,7 @@ def shop(
 
 def simulator_version() -> str:
     """Of the simulator: files that an older one has made are not mistaken for those of this one."""
+    from querencia.insight import simulate
+
     modules = sorted(Path(simulate.__path__[0]).glob("*.py"))
     return hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()[:12]

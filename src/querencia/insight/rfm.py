@@ -27,7 +27,7 @@ SEGMENTS = (
     "lost",
 )
 NEVER = 2**30  # beyond every day number, on either side
-WHOLE = ("first_day", "last_day", "purchases", "amount", "spent", "spent_first", "amount_year")
+WHOLE = ("first_day", "last_day", "purchases", "amount", "beside", "spent_first", "amount_year")
 
 
 def summary(purchases: Any, *, as_of: Day) -> Any:
@@ -59,7 +59,9 @@ def as_summary(purchases: Any, *, as_of: Day) -> Frame:
         nw.when(is_purchase).then(nw.col("day")).otherwise(nw.lit(NEVER)).alias("from"),
         nw.when(is_purchase).then(nw.col("day")).otherwise(nw.lit(-NEVER)).cast(nw.Int32()).alias("to"),
         nw.when(is_purchase).then(amount).otherwise(nw.lit(0)).alias("spent"),
-        nw.when(nw.col("day") > today - YEAR_DAYS).then(amount).otherwise(nw.lit(0)).alias("recent"),
+        # Null where there is nothing to add, which costs nothing to add.
+        nw.when(~is_purchase).then(amount).alias("beside"),
+        nw.when(nw.col("day") > today - YEAR_DAYS).then(amount).alias("recent"),
         nw.when(is_purchase).then(nw.lit(1)).alias("occasion"),
     )
     # What a customer costs here in memory is what limits a hundred million purchases: few and narrow aggregates.
@@ -69,7 +71,7 @@ def as_summary(purchases: Any, *, as_of: Day) -> Frame:
         nw.col("to").max().alias("last_day"),
         nw.col("occasion").count().alias("purchases"),
         nw.col("amount").sum(),
-        nw.col("spent").sum(),
+        nw.col("beside").sum(),
         spent_first.alias("spent_first"),
         nw.col("recent").sum().alias("amount_year"),
     )
@@ -89,7 +91,7 @@ def as_summary(purchases: Any, *, as_of: Day) -> Frame:
             (nw.lit(today) - nw.col("first_day")).alias("age"),
             "amount",
             nw.when(frequency > 0)
-            .then((nw.col("spent") - nw.col("spent_first")).cast(nw.Float64()) / frequency)
+            .then((nw.col("amount") - nw.col("beside") - nw.col("spent_first")).cast(nw.Float64()) / frequency)
             .alias("repeat_amount_mean"),
             "amount_year",
         )

@@ -27,7 +27,7 @@ from querencia.insight.lifetime.groups import Array, Groups, groups
 
 REGULARITY_MAX = 12
 NODES = 40  # of the quadrature over the chance of leaving; enough for a thousand purchases ahead
-AT_ONCE = 20_000  # histories per block of it
+AT_ONCE = 500  # histories per block of it, so that a block's arrays stay in the processor's own memory
 
 
 class ModifiedBetaGeoModel(ExplainedModel):
@@ -133,15 +133,25 @@ class ModifiedBetaGeoModel(ExplainedModel):
         span = (time / (alpha + block.age))[:, None]
         base = np.exp(np.log1p(-leave) / k)
         powered = np.zeros_like(leave)
-        for place in range(k):
-            turn = np.exp(2j * np.pi * place / k)
-            z = base * turn
-            part = sum((1 / z) ** m for m in range(k)) / k
+        # Roots come in conjugate pairs, of which one tells the other's real part, and one or two that are real.
+        for place in range(k // 2 + 1):
+            is_real = place in (0, k - place)
+            z = base * ((1.0 if place == 0 else -1.0) if is_real else np.exp(2j * np.pi * place / k))
             silent = 1 / (1 + span * (1 - z))
-            moved = sum(stage[j][:, None] * (z * silent) ** j for j in range(k))
-            powered += np.real(part * moved * np.exp(shape[:, None] * np.log(silent)))
+            part = _polynomial([1.0 / k] * k, 1 / z)
+            moved = _polynomial([terms[:, None] for terms in stage], z * silent)
+            root = np.real(part * moved * np.exp(shape[:, None] * np.log(silent)))
+            powered += root if is_real else 2 * root
         made: Array = (weights * (1 - powered) / leave).sum(axis=1)
         return np.maximum(made, 0.0)
+
+
+def _polynomial(coefficients: Any, at: Any) -> Any:
+    """Its value, lowest power first, by Horner's rule."""
+    *lower, value = coefficients
+    for coefficient in reversed(lower):
+        value = value * at + coefficient
+    return value
 
 
 class RegularTimingModel(ModifiedBetaGeoModel):
