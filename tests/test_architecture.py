@@ -11,7 +11,7 @@ from django.apps import apps
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "querencia"
-FLOORS = ["business", "customers", "measures", "flows", "api", "web"]
+FLOORS = ["business", "customers", "webhooks", "measures", "flows", "api", "web"]
 MODULE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
 
@@ -87,6 +87,20 @@ def test_clocks_are_read_at_the_doors_only() -> None:
         if clock.search(line)
     ]
     assert not found, f"{found} read a clock: take `at` or `as_of` as an argument"
+
+
+def test_nothing_but_one_module_calls_out() -> None:
+    callers = {"http.client", "urllib.request", "requests", "httpx", "urllib3", "aiohttp", "ftplib", "socket"}
+    doors = {"common/http.py", "cli/up.py"}  # the second listens, and never calls
+    found = {
+        name(path): sorted(reached)
+        for path in modules()
+        if str(path.relative_to(SOURCE)) not in doors
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and (reached := {*(alias.name for alias in node.names), getattr(node, "module", None)} & callers)
+    }
+    assert not found, f"{found} call out of the house: call a function of common/http.py, which looks where to"
 
 
 def test_no_drawer_for_everything_and_no_signals() -> None:

@@ -21,6 +21,7 @@ INSIDE = {
     "reactions": "/reactions/",
     "settings": "/settings/",
     "keys": "/settings/keys/",
+    "webhooks": "/settings/webhooks/",
     "password": "/accounts/password/change/",
     "two steps": "/accounts/2fa/",
     "two steps, beginning": "/accounts/2fa/totp/activate/",

@@ -75,12 +75,22 @@ ANSWERS = {
     "POST keys": (LOGIN, 403, 403, 403, 200),
     "GET key_revoke": (405, 405, 405, 405, 405),
     "POST key_revoke": (LOGIN, 403, 403, 403, 302),
+    "GET webhooks": (LOGIN, 403, 403, 403, 200),
+    "POST webhooks": (LOGIN, 403, 403, 403, 200),
+    "GET webhook": (LOGIN, 403, 403, 403, 404),
+    "POST webhook": (LOGIN, 403, 403, 403, 404),
+    "GET webhook_rotate": (405, 405, 405, 405, 405),
+    "POST webhook_rotate": (LOGIN, 403, 403, 403, 404),
+    "POST webhook_test": (LOGIN, 403, 403, 403, 404),
+    "POST webhook_replay": (LOGIN, 403, 403, 403, 404),
     "GET welcome": (302, 302, 302, 302, 302),
     "POST welcome": (302, 302, 302, 302, 302),
     "GET language": (405, 405, 405, 405, 405),
     "POST language": (302, 302, 302, 302, 302),
     "GET health": (200, 200, 200, 200, 200),
 }
+
+WEBHOOKS = ("webhook", "webhook_rotate", "webhook_test", "webhook_replay")
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +137,7 @@ def test_an_address_opens_to_whom_it_may(entry: str) -> None:
     bruno = actions.add_staff(email="bruno@example.org", password=PASSWORD, name="Bruno", role="agent")
     first = Customer.objects.order_by("pk")[0].pk
     keys = {"customer": first, "customer_consent": first, "staff_change": bruno.pk, "key_revoke": 1}
+    keys |= dict.fromkeys(WEBHOOKS, 1)
     pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
     path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern)
     clients = [Client(raise_request_exception=False), *(somebody(role) for role in ROLES)]
@@ -171,7 +182,7 @@ def test_nothing_is_changed_by_a_form_of_another_site(owner: Client) -> None:
         pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
         path = "/" + re.sub(
             r"%\(pk\)s",
-            str(1 if name in ("staff_change", "key_revoke") or name.startswith("customer_") else FILE),
+            str(1 if name in ("staff_change", "key_revoke", *WEBHOOKS) or name.startswith("customer_") else FILE),
             pattern,
         )
         assert strict.post(path, {"language": "pt"}).status_code == 403, path

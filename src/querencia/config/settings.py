@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "querencia.api",
     "querencia.flows",
     "querencia.measures",
+    "querencia.webhooks",
     "querencia.customers",
     "querencia.business",
     "unfold.apps.BasicAppConfig",
@@ -162,7 +163,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "filename": str(HOME / "queue.sqlite3"),
         "immediate": False,
         "fsync": True,
-        "consumer": {"workers": 2, "worker_type": "thread", "initial_delay": 0.2, "max_delay": 2.0},
+        "consumer": {"workers": 4, "worker_type": "thread", "initial_delay": 0.2, "max_delay": 2.0},
     }
 else:
     HUEY = {
@@ -170,7 +171,7 @@ else:
         "huey_class": "huey.PostgresHuey",
         "dsn": os.environ["DATABASE_URL"],
         "immediate": False,
-        "consumer": {"workers": 2, "worker_type": "thread", "initial_delay": 0.2, "max_delay": 2.0},
+        "consumer": {"workers": 4, "worker_type": "thread", "initial_delay": 0.2, "max_delay": 2.0},
     }
 
 # -- people who work here ----------------------------------------------------------------------------------------------
@@ -259,6 +260,8 @@ ANALYTICS = {
     "memory_limit": os.environ.get("QUERENCIA_MEMORY", "1GB"),
     "threads": environment.number("QUERENCIA_THREADS", os.process_cpu_count() or 1),
 }
+# Webhooks go to the open internet alone. For development and tests, this machine may be called too.
+WEBHOOKS_MAY_REACH_LOOPBACK = os.environ.get("QUERENCIA_WEBHOOKS_LOOPBACK") == "1"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 LOGGING = {

@@ -46,9 +46,8 @@ def _note(at: datetime) -> int:
         found = Outbox.objects.select_for_update(skip_locked=True).order_by("event_id")[:NOTED]
         ids = [row.event_id for row in found]
         known = dict(Event.objects.filter(pk__in=ids).values_list("pk", "kind"))
-        to_do = [
-            Handling(event_id=pk, reaction=name, next_at=at) for pk in ids for name in reactions.of_kind(known[pk])
-        ]
+        following = reactions.of_kinds(known.values())
+        to_do = [Handling(event_id=pk, reaction=name, next_at=at) for pk in ids for name in following[known[pk]]]
         Handling.objects.bulk_create(to_do, ignore_conflicts=True)
         Outbox.objects.filter(pk__in=ids).delete()
     return len(ids)

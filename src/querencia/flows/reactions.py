@@ -5,7 +5,7 @@ mark that it is done are one transaction (see ``flows/outbox.py``). Whatever lea
 its room.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from django.utils.translation import gettext_lazy
@@ -15,6 +15,8 @@ from querencia.customers.models import Event
 from querencia.measures import actions as measuring
 from querencia.measures import queries as measured
 from querencia.measures.models import Run
+from querencia.webhooks import actions as webhooks
+from querencia.webhooks import queries as subscribed
 
 type Reaction = Callable[[Sequence[Event], datetime], None]
 
@@ -29,11 +31,17 @@ def measure_anew(events: Sequence[Event], at: datetime) -> None:
         measuring.request_run(trigger=Run.Trigger.IMPORT, at=at)
 
 
+def tell_endpoints(events: Sequence[Event], at: datetime) -> None:
+    """Write down a message for every endpoint that wants the event; it is sent from there."""
+    webhooks.note(events=events, at=at)
+
+
 REACTIONS: dict[str, tuple[Reaction, ...]] = {
     kinds.IMPORT_DONE: (measure_anew,),
 }
 
 TITLES = {
+    "tell_endpoints": gettext_lazy("Tell other systems"),
     "measure_anew": gettext_lazy("Measure the business anew"),
 }
 
@@ -44,10 +52,21 @@ def title_of(name: str) -> str:
 
 
 def named() -> dict[str, Reaction]:
-    """Every reaction of the table by the name under which its marks are kept."""
-    return {reaction.__name__: reaction for following in REACTIONS.values() for reaction in following}
+    """Every reaction by the name under which its marks are kept."""
+    known = (tell_endpoints, *(reaction for following in REACTIONS.values() for reaction in following))
+    return {reaction.__name__: reaction for reaction in known}
 
 
-def of_kind(kind: str) -> tuple[str, ...]:
-    """The names of what follows from a kind of event."""
-    return tuple(reaction.__name__ for reaction in REACTIONS.get(kind, ()))
+def of_kinds(kinds_seen: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The names of what follows from each kind of event."""
+    wanted = subscribed.wanted()
+    return {
+        kind: tuple(
+            reaction.__name__
+            for reaction in (
+                *REACTIONS.get(kind, ()),
+                *([tell_endpoints] if {kind, subscribed.EVERY_KIND} & wanted else ()),
+            )
+        )
+        for kind in set(kinds_seen)
+    }

@@ -8,6 +8,7 @@ from querencia.customers.queries import imports as queries
 from querencia.flows import imports, intake, outbox
 from querencia.measures import queries as measured
 from querencia.measures import tasks as measuring
+from querencia.webhooks import tasks as telling
 
 
 @db_task()  # type: ignore[untyped-decorator]
@@ -29,6 +30,7 @@ def react() -> None:
     """Do what follows from new events, until nothing is left that is due."""
     while outbox.drain(at=now()):
         pass
+    telling.attend_deliveries.call_local()
     if measured.next_queued():
         measuring.measure()
 

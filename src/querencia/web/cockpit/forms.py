@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from querencia.business.models import ApiKey, Role
 from querencia.common import money
+from querencia.customers.kinds import KINDS
 from querencia.customers.models import Consent, ContactPoint
 from querencia.web.templatetags.house import language
 
@@ -116,3 +117,26 @@ class UploadForm(forms.Form):
             ("purchases", gettext("Purchases")),
             ("customers", gettext("Customers")),
         ]
+
+
+class EndpointForm(forms.Form):
+    url = forms.CharField(label=_("Address"), max_length=500, widget=forms.URLInput)
+    kinds = forms.MultipleChoiceField(
+        label=_("What it is told of"), widget=forms.CheckboxSelectMultiple, required=False
+    )
+    others = forms.CharField(
+        label=_("Other kinds"),
+        required=False,
+        max_length=500,
+        help_text=_("As other systems send them, with commas between; * is everything"),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["kinds"].choices = [  # type: ignore[attr-defined]
+            (kind.name, kind.meaning) for kind in KINDS.values()
+        ]
+
+    @property
+    def wanted(self) -> list[str]:
+        return [*self.cleaned_data["kinds"], *self.cleaned_data["others"].split(",")]

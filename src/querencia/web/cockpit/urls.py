@@ -12,6 +12,7 @@ from querencia.web.cockpit import (
     privacy,
     reactions,
     settings,
+    webhooks,
     welcome,
 )
 
@@ -44,6 +45,11 @@ urlpatterns = [
     path("settings/staff/<int:pk>/", settings.change_staff, name="staff_change"),
     path("settings/keys/", keys.keys, name="keys"),
     path("settings/keys/<int:pk>/revoke/", keys.revoke, name="key_revoke"),
+    path("settings/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("settings/webhooks/<int:pk>/", webhooks.webhook, name="webhook"),
+    path("settings/webhooks/<int:pk>/secret/", webhooks.rotate, name="webhook_rotate"),
+    path("settings/webhooks/<int:pk>/test/", webhooks.test, name="webhook_test"),
+    path("settings/webhooks/<int:pk>/replay/", webhooks.replay, name="webhook_replay"),
     path("welcome/", welcome.welcome, name="welcome"),
     path("language/", house.language, name="language"),
     path("health/", house.health, name="health"),
