@@ -20,6 +20,7 @@ from querencia.customers.actions.imports import (
     run_import,
     spool,
 )
+from querencia.customers.actions.merging import merge, part
 from querencia.customers.actions.people import mark_invented
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "identify",
     "keep_arrival",
     "mark_invented",
+    "merge",
+    "part",
     "queue_import",
     "receive_file",
     "register_import",

@@ -1,7 +1,7 @@
 """Customers that are one person: joined, and parted again. Edges are opened and closed; nothing else is touched but
 whom each customer's `person` names, which can always be reckoned anew from the edges."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -72,3 +72,41 @@ def regroup(nodes: Iterable[int]) -> None:
         person = head(group, has_key) if len(group) > 1 else None
         changed += [Customer(pk=node, person_id=person) for node in sorted(group) if before[node] != person]
     Customer.objects.bulk_update(changed, ["person"], batch_size=ROWS)
+
+
+@transaction.atomic
+def merge(
+    *,
+    pairs: Sequence[tuple[int, int]],
+    staff: Staff,
+    at: datetime,
+    rule: str = Merge.Rule.BY_HAND,
+    evidence: Mapping[str, Any] | None = None,
+) -> int:
+    """Somebody says that these customers are one person each; how many pairs were not yet. Limits do not hold for
+    people: they know better. What was noted and waits is thereby decided."""
+    take_turns()
+    wanted = {(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]}
+    new = Merge.objects.filter(_of(wanted), since=None, until=None).update(since=at, opened_by=staff)
+    before = Merge.objects.filter(_of(wanted), OPEN).count()
+    join(dict.fromkeys(wanted, evidence or {}), rule=rule, source="staff", at=at, since=at, staff=staff)
+    return new + Merge.objects.filter(_of(wanted), OPEN).count() - before
+
+
+@transaction.atomic
+def part(*, merges: Sequence[Merge], staff: Staff, at: datetime) -> int:
+    """Undo merges, or refuse those that only wait; how many that changed. Nothing brings these two together again by
+    itself: only somebody can."""
+    take_turns()
+    closed = list(Merge.objects.filter(pk__in=[each.pk for each in merges], until=None))
+    Merge.objects.filter(pk__in=[each.pk for each in closed]).update(until=at, closed_by=staff)
+    regroup({node for each in closed for node in (each.first_id, each.second_id)})
+    return len(closed)
+
+
+def _of(pairs: Iterable[tuple[int, int]]) -> Q:
+    """Edges between these pairs."""
+    wanted = Q(pk__in=[])
+    for one, other in pairs:
+        wanted |= Q(first_id=one, second_id=other)
+    return wanted

@@ -22,6 +22,13 @@ LATEST = (
     f"(SELECT x.status FROM {CONSENT} x WHERE x.customer_id = c.id AND x.channel = s.channel "
     "AND x.purpose = 'marketing' ORDER BY x.at DESC, x.id DESC LIMIT 1)"
 )
+# Of somebody who was merged: what counts of any customer of the same person.
+REFUSED_ELSEWHERE = (
+    f"EXISTS (SELECT 1 FROM {CUSTOMER} n JOIN {CONSENT} x ON x.customer_id = n.id WHERE n.person_id = c.person_id "
+    "AND x.channel = s.channel AND x.purpose = 'marketing' AND x.status <> 'granted' AND NOT EXISTS (SELECT 1 FROM "
+    f"{CONSENT} y WHERE y.customer_id = x.customer_id AND y.channel = x.channel AND y.purpose = x.purpose "
+    "AND (y.at > x.at OR (y.at = x.at AND y.id > x.id))))"
+)
 
 
 def write(people: pl.DataFrame, _lines: pl.DataFrame | None, stamp: Stamp) -> Written:
@@ -141,7 +148,7 @@ def _agree(known: pl.DataFrame, stamp: Stamp) -> tuple[set[str], pl.DataFrame]:
     joined = f"staged_consents s JOIN {CUSTOMER} c ON c.key = s.key"
     kept = bulk.rows(
         f"SELECT s.row, 'consent_' || s.channel, s.status FROM {joined} "
-        f"WHERE s.status = 'granted' AND {LATEST} IN ('denied', 'withdrawn') ORDER BY s.row"
+        f"WHERE s.status = 'granted' AND ({LATEST} IN ('denied', 'withdrawn') OR {REFUSED_ELSEWHERE}) ORDER BY s.row"
     )
     before = bulk.number(f"SELECT coalesce(max(id), 0) FROM {CONSENT}")
     evidence = _("%(file)s, row ") % {"file": stamp.file_name}
@@ -156,7 +163,10 @@ def _agree(known: pl.DataFrame, stamp: Stamp) -> tuple[set[str], pl.DataFrame]:
         "source": bulk.text(f"{stamp.source} {stamp.reference}"),
         "at": bulk.moment(str(stamp.recorded_at)),
     }
-    wanted = f"{LATEST} IS NULL OR (s.status = 'denied' AND {LATEST} = 'granted')"
+    wanted = (
+        f"({LATEST} IS NULL AND (s.status = 'denied' OR NOT {REFUSED_ELSEWHERE})) "
+        f"OR (s.status = 'denied' AND {LATEST} = 'granted')"
+    )
     bulk.insert(Consent, given, f"{joined} WHERE {wanted}")
     added = bulk.rows(f"SELECT c.key FROM {joined} JOIN {CONSENT} n ON n.customer_id = c.id WHERE n.id > {before}")
     return {str(row[0]) for row in added}, _warned("consent_kept", kept, stamp)

@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from querencia.customers.models import Consent, ContactPoint, OptOut
+from querencia.customers.queries import persons
 
 # So many ids a question: SQLite takes no list of any length.
 ASKED = 5_000
@@ -60,14 +61,31 @@ def allowed(customer_ids: Iterable[int], *, channel: str, purpose: str) -> dict[
     """For each customer whether a channel may reach them for a purpose, and why not.
 
     The latest consent counts, of two at one moment the stricter. Service is allowed unless it was refused, all else
-    only where it was granted. Then there has to be an address that neither opted out nor bounced.
+    only where it was granted. Then there has to be an address that neither opted out nor bounced. Of customers that
+    are one person the strictest counts, until the person says otherwise after the merge, and all their addresses.
     """
     found: dict[int, Permission] = {}
     for ids in batched(dict.fromkeys(customer_ids), ASKED, strict=False):
-        said = {one.customer_id: one for one in latest(ids, channel=channel, purpose=purpose)}
-        where = _addresses(ids, channel, purpose)
-        found |= {pk: _permission(said.get(pk), where.get(pk, []), purpose) for pk in ids}
+        together = persons.nodes(ids)
+        everybody = sorted({node for nodes in together.values() for node in nodes})
+        said = {one.customer_id: one for one in latest(everybody, channel=channel, purpose=purpose)}
+        merged = persons.merged_at([node for nodes in together.values() if len(nodes) > 1 for node in nodes])
+        where = _addresses(everybody, channel, purpose)
+        for pk, nodes in together.items():
+            rows = [said[node] for node in nodes if node in said]
+            since = max((merged[node] for node in nodes if node in merged), default=None)
+            addresses = [each for node in nodes for each in where.get(node, [])]
+            found[pk] = _permission(of_person(rows, since), addresses, purpose)
     return found
+
+
+def of_person(rows: Sequence[Consent], merged_at: datetime | None) -> Consent | None:
+    """Of what counts of each customer (for one channel and purpose), what counts of the person that they are: the last
+    word after the merge, else the strictest before it."""
+    later = [row for row in rows if merged_at is None or row.at > merged_at]
+    if later:
+        return max(later, key=lambda row: place(row.at, row.status))
+    return max(rows, key=lambda row: (STRICTNESS[Consent.Status(row.status)], row.at), default=None)
 
 
 def _permission(said: Consent | None, addresses: Sequence[tuple[str, str]], purpose: str) -> Permission:
