@@ -45,6 +45,8 @@ ANSWERS = {
     "POST customer": (405, 405, 405, 405, 405),
     "GET customer_consent": (405, 405, 405, 405, 405),
     "POST customer_consent": (LOGIN, 302, 403, 302, 302),
+    "GET customer_links": (405, 405, 405, 405, 405),
+    "POST customer_links": (LOGIN, 302, 403, 302, 302),
     "GET imports": (LOGIN, 403, 403, 200, 200),
     "POST imports": (LOGIN, 403, 403, 200, 200),
     "GET import": (LOGIN, 403, 403, 200, 200),
@@ -136,8 +138,8 @@ def test_an_address_opens_to_whom_it_may(entry: str) -> None:
     found = Import.objects.create(pk=FILE, kind="purchases", file_name="ventas.csv", created_at=cast.AT)
     bruno = actions.add_staff(email="bruno@example.org", password=PASSWORD, name="Bruno", role="agent")
     first = Customer.objects.order_by("pk")[0].pk
-    keys = {"customer": first, "customer_consent": first, "staff_change": bruno.pk, "key_revoke": 1}
-    keys |= dict.fromkeys(WEBHOOKS, 1)
+    keys = {"customer": first, "customer_consent": first, "customer_links": first}
+    keys |= {"staff_change": bruno.pk, "key_revoke": 1} | dict.fromkeys(WEBHOOKS, 1)
     pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
     path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern)
     clients = [Client(raise_request_exception=False), *(somebody(role) for role in ROLES)]

@@ -24,5 +24,6 @@ urlpatterns = [
         name="account_reset_password_from_key_done",
     ),
     path("accounts/2fa/", include("allauth.mfa.urls")),
+    path("", include("querencia.web.portal.urls")),
     path("", include("querencia.web.cockpit.urls")),
 ]

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.dateparse import parse_date
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -17,9 +18,9 @@ from querencia.business import queries as business
 from querencia.common import money
 from querencia.common.time import now
 from querencia.customers import audit
-from querencia.customers.models import Score
+from querencia.customers.models import Customer, Score
 from querencia.customers.models.scores import Class, Risk, Segment, Stage
-from querencia.customers.queries import consents, listing, profile, search
+from querencia.customers.queries import consents, listing, preferences, profile, search
 from querencia.customers.queries.listing import FACETS, SORTS, Filters
 from querencia.insight import explain, plot
 from querencia.measures import queries as measures
@@ -119,7 +120,7 @@ def customer(request: Request, pk: int) -> HttpResponse:
         "customer": found,
         "score": score,
         "sentences": _sentences(score),
-        "points": list(found.contact_points.all()),
+        "points": _points(found, request),
         "phone": profile.reachable(found, "phone"),
         "email": profile.reachable(found, "email"),
         "consents": consents.latest([found.pk]),
@@ -132,6 +133,22 @@ def customer(request: Request, pk: int) -> HttpResponse:
         "forecast": measures.finding("forecast"),
     }
     return show(request, "cockpit/customer.html", "moments", context)
+
+
+def _points(found: Customer, request: Request) -> list[dict[str, Any]]:
+    """The addresses, with what each refused and the link by which its owner says so."""
+    points = list(found.contact_points.all())
+    links, refused = preferences.links([point.pk for point in points]), preferences.refused(points)
+    return [
+        {
+            "point": point,
+            "refused": refused.get((point.kind, point.value), []),
+            "link": request.build_absolute_uri(reverse("preferences", args=[links[point.pk]]))
+            if point.pk in links
+            else "",
+        }
+        for point in points
+    ]
 
 
 def read(given: QueryDict) -> tuple[Filters, str, bool]:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from querencia.common.time import now
-from querencia.customers.actions import consents
+from querencia.customers.actions import consents, preferences
 from querencia.customers.queries import profile
 from querencia.web.access import Request, needs
 from querencia.web.cockpit.forms import ConsentForm
@@ -31,4 +31,15 @@ def consent(request: Request, pk: int) -> HttpResponse:
             messages.success(request, _("This was written down already."))
     else:
         messages.error(request, _("Say the channel, what for, the answer, and how you know."))
+    return redirect("customer", pk)
+
+
+@require_POST
+@needs("consents")
+def links(request: Request, pk: int) -> HttpResponse:
+    """Make the links by which a customer says what may be sent to each of their addresses."""
+    found = profile.customer(pk)
+    if found is None:
+        raise Http404
+    preferences.give_links(point_ids=[point.pk for point in found.contact_points.all()], at=now())
     return redirect("customer", pk)

@@ -26,6 +26,7 @@ urlpatterns = [
     path("customers/columns/", customers.columns, name="customers_columns"),
     path("customers/<int:pk>/", customers.customer, name="customer"),
     path("customers/<int:pk>/consents/", privacy.consent, name="customer_consent"),
+    path("customers/<int:pk>/links/", privacy.links, name="customer_links"),
     path("imports/", imports.imports, name="imports"),
     path("imports/<uuid:pk>/", imports.imported, name="import"),
     path("imports/<uuid:pk>/look/", imports.look, name="import_look"),
