@@ -142,3 +142,13 @@ def test_links_are_made_many_at_once_and_stay_the_same(point: ContactPoint) -> N
     made = give_links(point_ids=ids, at=AT)
     assert len(set(made.values())) == len(ids) == PreferenceLink.objects.count()
     assert give_links(point_ids=ids, at=AT) == made
+
+
+def test_the_page_says_what_counts_of_the_whole_person(point: ContactPoint, link: str, stranger: Client) -> None:
+    twin = Customer.objects.create(key="twin", created_at=AT)
+    ContactPoint.objects.create(customer=twin, kind="whatsapp", value="+34612345679")
+    record([Said(twin.pk, "whatsapp", "marketing", "granted")], source="desk", at=AT)
+    assert "whatsapp:" not in stranger.get(link).content.decode()
+    Customer.objects.filter(pk__in=[twin.pk, point.customer_id]).update(person=point.customer_id)
+    page = stranger.get(link).content.decode()
+    assert 'name="wanted" value="whatsapp:marketing" checked' in page

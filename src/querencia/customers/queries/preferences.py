@@ -1,11 +1,11 @@
 """What the owner of an address finds behind the link in a message: what may be sent to them, and where."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from querencia.customers.models import Consent, ContactPoint, PreferenceLink
-from querencia.customers.queries import consents
+from querencia.customers.queries import consents, persons
 
 # So is every word of ours: nothing else needs to be looked up.
 WORD = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -48,8 +48,9 @@ def links(point_ids: Iterable[int]) -> dict[int, str]:
 
 def wishes(point: ContactPoint) -> list[Wish]:
     """Every purpose of every channel that the owner of an address has, as it counts now."""
-    kinds = set(point.customer.contact_points.values_list("kind", flat=True)) | {point.kind}
-    said = {(row.channel, row.purpose): row.status for row in consents.latest([point.customer_id])}
+    nodes = persons.nodes([point.customer_id])[point.customer_id]
+    kinds = set(ContactPoint.objects.filter(customer__in=nodes).values_list("kind", flat=True)) | {point.kind}
+    said = _said(nodes)
     found = []
     for channel in (kind for kind in ContactPoint.Kind.values if kind in kinds):
         for purpose in Consent.Purpose.values:
@@ -58,6 +59,16 @@ def wishes(point: ContactPoint) -> list[Wish]:
             is_out = channel == point.kind and is_opted_out(point, purpose)
             found.append(Wish(channel, purpose, is_agreed, is_agreed and not is_out))
     return found
+
+
+def _said(nodes: Sequence[int]) -> dict[tuple[str, str], str]:
+    """What counts of the person that these customers are, by channel and purpose."""
+    rows: dict[tuple[str, str], list[Consent]] = {}
+    for row in consents.latest(nodes):
+        rows.setdefault((row.channel, row.purpose), []).append(row)
+    merged = persons.merged_at(nodes) if len(nodes) > 1 else {}
+    since = max(merged.values(), default=None)
+    return {key: found.status for key, some in rows.items() if (found := consents.of_person(some, since))}
 
 
 def is_opted_out(point: ContactPoint, purpose: str) -> bool:
