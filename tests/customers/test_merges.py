@@ -11,6 +11,7 @@ from hypothesis.extra.django import TestCase
 
 from querencia.business.models import Staff
 from querencia.customers import actions
+from querencia.customers.actions.consents import Said, record
 from querencia.customers.identity import Known
 from querencia.customers.models import Consent, ContactPoint, Customer, Identifier, Merge
 from querencia.customers.queries import persons
@@ -114,6 +115,19 @@ def test_the_strictest_consent_counts_at_a_merge_and_returns_when_it_is_undone()
     assert may() == [True, True]
     actions.part(merges=list(Merge.objects.all()), staff=staff, at=AT + 3 * DAY)
     assert may() == [True, False]
+
+
+@pytest.mark.django_db
+def test_who_says_again_what_they_said_before_the_other_spoke_is_heard() -> None:
+    ana, other = people(2)
+    actions.merge(pairs=[(ana, other)], staff=somebody(), at=AT)
+
+    def say(who: int, status: str, days: int) -> int:
+        return record([Said(who, "email", "marketing", status)], source="desk", at=AT + days * DAY)
+
+    assert [say(ana, "withdrawn", 1), say(other, "granted", 2), say(ana, "withdrawn", 3)] == [1, 1, 1]
+    assert allowed([other], channel="email", purpose="marketing")[other].why == "withdrawn"
+    assert say(ana, "withdrawn", 4) == 0
 
 
 @pytest.mark.django_db

@@ -10,6 +10,7 @@ from django.db import transaction
 from querencia.customers import events, kinds
 from querencia.customers.models import Consent, Customer
 from querencia.customers.queries import consents as queries
+from querencia.customers.queries import persons
 
 ROWS = 1_000
 TOLD = ("channel", "purpose", "status")
@@ -51,8 +52,8 @@ def _record(said: Sequence[Said], source: str, at: datetime) -> int:
     ids = sorted({one.customer_id for one in said})
     # In order and to ourselves, so that two who write at once see each other's rows.
     list(Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
-    counts = {(row.customer_id, row.channel, row.purpose): row for row in queries.latest(ids)}
-    wanted = [(one, moment) for one in said if (moment := _moment(one, counts.get(_key(one)), source, at))]
+    counts, since = _counting(ids)
+    wanted = [(one, moment) for one in said if (moment := _moment(one, counts.get(_key(one)), source, at, since))]
     rows = [
         Consent(
             customer_id=one.customer_id,
@@ -83,11 +84,31 @@ def _record(said: Sequence[Said], source: str, at: datetime) -> int:
     return len(made)
 
 
-def _moment(one: Said, counts: Consent | None, source: str, at: datetime) -> datetime | None:
+def _counting(ids: Sequence[int]) -> tuple[dict[Key, Consent], dict[Key, datetime]]:
+    """What counts of each of these customers; and of those that are one person with others, since when something else
+    may count of the person: the merge, or what another of them said."""
+    together = persons.nodes(ids)
+    everybody = sorted({node for nodes in together.values() for node in nodes})
+    counts = {(row.customer_id, row.channel, row.purpose): row for row in queries.latest(everybody)}
+    merged = persons.merged_at([pk for pk in ids if len(together[pk]) > 1])
+    since: dict[Key, datetime] = {}
+    for pk, channel, purpose in counts:
+        others = [
+            row.at for node in together.get(pk, ()) if node != pk and (row := counts.get((node, channel, purpose)))
+        ]
+        if moments := [*others, *([merged[pk]] if pk in merged else [])]:
+            since[pk, channel, purpose] = max(moments)
+    return counts, since
+
+
+def _moment(
+    one: Said, counts: Consent | None, source: str, at: datetime, since: dict[Key, datetime]
+) -> datetime | None:
     """When it is to be written down; None where it would change nothing."""
     if counts is None or counts.at < at:
         is_known = counts is not None and _tells(counts) == (one.status, one.basis, one.evidence)
-        return None if is_known else at
+        is_overtaken = counts is not None and since.get(_key(one), counts.at) > counts.at
+        return None if is_known and not is_overtaken else at
     if counts.source == source and counts.at == at:
         is_stricter = queries.place(at, one.status) > queries.place(at, counts.status)
         # The row of that moment and source stands and is laxer: the stricter one follows it as closely as can be.
