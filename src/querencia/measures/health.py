@@ -14,6 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import F, Sum
 
 from querencia.common.database import alone
+from querencia.customers import kinds
 from querencia.customers.models import Customer, Event, Import, Purchase, PurchaseLine, Score
 from querencia.measures import columns, queries, tasks
 from querencia.measures.models import Run
@@ -46,12 +47,13 @@ def look(*, at: datetime) -> list[Look]:
 
 
 def counts() -> dict[str, int | None]:
-    """Rows of customers, purchases and events; None for all when they cannot be read."""
+    """Customers, purchases, and events that others told of; None for all when they cannot be read."""
     try:
         return {
             "customers": Customer.objects.count(),
             "purchases": Purchase.objects.count(),
-            "events": Event.objects.count(),
+            # What this house notes of its own work is none of what customers did.
+            "events": Event.objects.exclude(kind__in=kinds.KINDS).count(),
         }
     except DatabaseError:
         return dict.fromkeys(("customers", "purchases", "events"))
