@@ -67,7 +67,7 @@ def test_what_is_said_again_changes_nothing() -> None:
     assert [says(ana, "granted", AT + n * DAY, evidence="letter") for n in range(3)] == [1, 0, 0]
     assert says(ana, "granted", AT + DAY, evidence="another letter") == 1
     assert Event.objects.filter(kind="consent.changed").count() == 2
-    assert [row.evidence for row in history(ana.pk)] == ["another letter", "letter"]
+    assert [row.evidence for row in history([ana.pk])] == ["another letter", "letter"]
 
 
 def test_an_address_that_opted_out_or_bounces_is_not_used_and_another_one_is() -> None:

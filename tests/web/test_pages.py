@@ -18,7 +18,9 @@ from django.urls import get_resolver
 
 from querencia.business import actions
 from querencia.business.models import Staff
-from querencia.customers.models import ContactPoint, Customer, Event, Import, Purchase, Score
+from querencia.customers.actions import merge as join
+from querencia.customers.actions import part
+from querencia.customers.models import ContactPoint, Customer, Event, Import, Merge, Purchase, Score
 from querencia.measures import actions as measures
 from querencia.web.cockpit import urls
 from tests.customers import cast
@@ -532,3 +534,29 @@ def test_the_pages_start_without_what_reckons() -> None:
     )
     said = subprocess.check_output([sys.executable, "-c", script], text=True, env=trade.environment())
     assert said.strip() == ""
+
+
+# -- records that are one person ---------------------------------------------------------------------------------------
+
+
+def test_every_record_leads_to_the_page_of_the_person_which_shows_what_all_of_them_tell(owner: Client) -> None:
+    one, other = (score.pk for score in cast.scored(2))
+    trade.sell([(Customer.objects.get(pk=pk).key, cast.AS_OF, 1_234) for pk in (one, other)])
+    ContactPoint.objects.create(customer_id=other, kind="email", value="other@example.com")
+    staff = Staff.objects.get(email="owner@example.org")
+    join(pairs=[(one, other)], staff=staff, at=cast.AT)
+    for path in (f"/customers/{other}/", f"/customers/{other}/?before=x"):
+        assert owner.get(path)["Location"] == f"/customers/{one}/"
+    page = text(owner.get(f"/customers/{one}/"))
+    assert page.count("Purchase of €12.34") == 2
+    assert "mailto:other@example.com" in page
+    assert "These figures are of before" in page
+    listed = text(owner.get("/customers/"))
+    assert "Since then records of 1 person were joined" in listed
+    assert f'href="/customers/{other}/"' not in listed
+    assert f'href="/customers/{one}/"' in text(owner.get("/customers/?q=k001"))
+    rows = list(csv.reader(io.StringIO(b"".join(owner.get("/customers/export/")).decode("utf-8-sig"))))  # type: ignore[arg-type]
+    assert len(rows) == 2
+    assert rows[1][-1] == cast.AT.date().isoformat()
+    part(merges=list(Merge.objects.all()), staff=staff, at=cast.AT)
+    assert "Not scored yet" in text(owner.get(f"/customers/{other}/"))

@@ -29,7 +29,7 @@ from querencia.customers.models import (
     Purchase,
     PurchaseLine,
 )
-from querencia.customers.queries import search
+from querencia.customers.queries import persons, search
 
 FOUND_MAX = 1000
 
@@ -40,7 +40,7 @@ def _country() -> str:
 
 
 def _found(text: str) -> list[int]:
-    return [customer.pk for customer in search.find(text, country=_country())]
+    return search.records(text, country=_country())
 
 
 def _of_key_or_customer(rows: QuerySet[Any], moment: str, text: str) -> QuerySet[Any]:
@@ -50,7 +50,8 @@ def _of_key_or_customer(rows: QuerySet[Any], moment: str, text: str) -> QuerySet
     # Ids first, each along its index: asked for both at once and sorted, PostgreSQL reads the table from its end.
     known = rows.order_by()
     ids = [*known.filter(key=text.strip()).values_list("pk", flat=True)]
-    theirs = known.filter(customer__in=_found(text)).order_by("customer", f"-{moment}")
+    everybody = {node for nodes in persons.nodes(_found(text)).values() for node in nodes}
+    theirs = known.filter(customer__in=everybody).order_by("customer", f"-{moment}")
     return rows.filter(pk__in=[*ids, *theirs.values_list("pk", flat=True)[:FOUND_MAX]])
 
 

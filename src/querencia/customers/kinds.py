@@ -18,6 +18,8 @@ class Kind:
 
 CUSTOMER_CREATED = "customer.created"
 CUSTOMER_CHANGED = "customer.changed"
+CUSTOMER_MERGED = "customer.merged"
+CUSTOMER_PARTED = "customer.parted"
 CUSTOMER_LATE = "customer.late"
 CUSTOMER_LEFT = "customer.left"
 CUSTOMER_RETURNED = "customer.returned"
@@ -31,6 +33,8 @@ KINDS = {
     for kind in (
         Kind(CUSTOMER_CREATED, pgettext_lazy("event", "Written down by hand"), _("A customer was created by hand")),
         Kind(CUSTOMER_CHANGED, pgettext_lazy("event", "Details changed by hand"), _("A customer was changed by hand")),
+        Kind(CUSTOMER_MERGED, pgettext_lazy("event", "Records joined"), _("Two customers became one person")),
+        Kind(CUSTOMER_PARTED, pgettext_lazy("event", "Records parted"), _("A joined person became two again")),
         Kind(CUSTOMER_LATE, pgettext_lazy("event", "Is late"), _("A customer has been silent for longer than usual")),
         Kind(CUSTOMER_LEFT, pgettext_lazy("event", "Left"), _("A customer left, judged by their own rhythm")),
         Kind(CUSTOMER_RETURNED, pgettext_lazy("event", "Came back"), _("A customer who had left bought again")),

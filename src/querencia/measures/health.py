@@ -15,7 +15,8 @@ from django.db.models import F, Sum
 
 from querencia.common.database import alone
 from querencia.customers import kinds
-from querencia.customers.models import Customer, Event, Import, Purchase, PurchaseLine, Score
+from querencia.customers.models import Event, Import, Purchase, PurchaseLine, Score
+from querencia.customers.queries import persons
 from querencia.measures import columns, queries, tasks
 from querencia.measures.models import Run
 
@@ -50,7 +51,7 @@ def counts() -> dict[str, int | None]:
     """Customers, purchases, and events that others told of; None for all when they cannot be read."""
     try:
         return {
-            "customers": Customer.objects.count(),
+            "customers": persons.count(),
             "purchases": Purchase.objects.count(),
             # What this house notes of its own work is none of what customers did.
             "events": Event.objects.exclude(kind__in=kinds.KINDS).count(),
@@ -171,7 +172,9 @@ def amounts(at: datetime) -> Iterator[Look]:
 def scores(at: datetime) -> Iterator[Look]:
     done, kept = queries.latest_done(), Score.objects.count()
     said = done.customers if done else 0
-    if kept != said:
+    # Who came together since has one score of several.
+    joined = persons.joined_since(done.started_at) if done and done.started_at and kept < said else 0
+    if not said - joined <= kept <= said:
         text = f"The latest run scored {said} customers, but {kept} have a score. Run: querencia measure"
         yield Look("scores", "problem", text, {"scores": kept, "scored": said})
     else:

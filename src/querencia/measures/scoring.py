@@ -1,5 +1,5 @@
 # ruff: noqa: S608  (the queries are put together from names and integers of our own)
-"""Every customer scored: insight's answers about the same facts, joined into one table.
+"""Every person scored: insight's answers about the same facts, joined into one table.
 
 What is at stake with a customer, in minor units a year::
 
@@ -49,13 +49,14 @@ class Facts:
 
 
 def load(desk: Desk, copied: duckdb.DuckDBPyRelation, *, currency: str, upto: int, is_fixed: bool = False) -> Facts:
-    """Lay the facts up to a day on the desk: tables ``bought``, ``days`` and ``summary``.
+    """Lay the facts up to a day on the desk: tables ``bought``, ``days`` and ``summary``, of persons: the copy names
+    customers, and who of them is one with whom the table ``merged`` says.
 
     The day is ``upto``, or, unless ``is_fixed``, the last one with a purchase when that is earlier: a log that was
     handed over some weeks ago says nothing about the weeks since. Purchases in other currencies than ``currency`` (by
     default the commonest) are left out and counted. Raises NothingYet.
     """
-    copied.create_view("copied")
+    _persons(desk, copied)
     found = desk.execute(
         "SELECT currency, count(*), min(day), max(day) FROM copied WHERE day <= ? GROUP BY currency ORDER BY 2 DESC, 1",
         [upto],
@@ -73,6 +74,18 @@ def load(desk: Desk, copied: duckdb.DuckDBPyRelation, *, currency: str, upto: in
     desk.keep("days", tables.days(bought, as_of=facts.as_of))
     desk.keep("summary", rfm.summary(desk.given("days"), as_of=facts.as_of))
     return replace(facts, customers=_count(desk, "summary"))
+
+
+def _persons(desk: Desk, copied: duckdb.DuckDBPyRelation) -> None:
+    """The copy, under whoever stands for each person. Where nobody was merged nothing is joined."""
+    if not _count(desk, "merged"):
+        copied.create_view("copied")
+        return
+    copied.create_view("recorded")
+    desk.execute(
+        "CREATE VIEW copied AS SELECT recorded.* REPLACE (coalesce(person_id, recorded.customer_id) AS customer_id) "
+        "FROM recorded LEFT JOIN merged ON merged.customer_id = recorded.customer_id"
+    )
 
 
 def _bought(desk: Desk, facts: Facts) -> None:
@@ -123,7 +136,7 @@ def forecast(desk: Desk, facts: Facts) -> Outlook:
 
 
 def join(desk: Desk, facts: Facts, outlook: Outlook) -> None:
-    """One row per customer in the table ``scores``, with the columns of Score, and its ``cells`` counted."""
+    """One row per person in the table ``scores``, with the columns of Score, and its ``cells`` counted."""
     desk.execute(f"CREATE TABLE joined AS {_staked(facts, outlook)}")
     cell = "abc, segment, stage, risk, branch, channel"
     bounds = ", ".join(f"{end}(scored.{name}) AS {name}_{end}" for name in BOUNDED for end in ("min", "max"))
@@ -163,6 +176,7 @@ def _joined(facts: Facts, outlook: Outlook) -> str:
         f"CAST(limit_days AS DOUBLE) AS limit_days, left_day, {_date('left_day')} AS left_on, "
         f"{outlook.horizon_days} AS horizon_days, expected_purchases, expected_purchases_low, expected_purchases_high, "
         f"chance_of_purchase, chance_low, chance_high, {spend}, coalesce(model, '') AS model, "
+        "CAST(NULL AS VARCHAR) AS regrouped_at, "
         "coalesce(abc, '') AS abc, coalesce(segment, '') AS segment, coalesce(status, '') AS stage, "
         "coalesce(branch, '') AS branch, coalesce(channel, '') AS channel FROM summary "
         "LEFT JOIN rfm USING (customer_id) LEFT JOIN classes USING (customer_id) LEFT JOIN stages USING (customer_id) "

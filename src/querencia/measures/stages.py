@@ -19,12 +19,13 @@ SCORES, CELLS = Score._meta.db_table, ScoreCell._meta.db_table
 
 
 def remember() -> None:
-    """Before scores are replaced, in the same transaction: at which stage everybody stands."""
+    """Before scores are replaced, in the same transaction: at which stage everybody stands. Whoever was merged or
+    parted since stood nowhere: what changes with them is who they are, and not what they do."""
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS stages_before")
         cursor.execute(
             "CREATE TEMP TABLE stages_before AS SELECT s.customer_id, s.as_of, c.stage "
-            f"FROM {SCORES} s JOIN {CELLS} c ON c.id = s.cell_id"
+            f"FROM {SCORES} s JOIN {CELLS} c ON c.id = s.cell_id WHERE s.regrouped_at IS NULL"
         )
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from querencia.business import queries as business
 from querencia.common.time import day_number, day_of
 from querencia.customers import events, kinds
-from querencia.measures import backfill, columns, engine, figures, findings, scoring, stages, writing
+from querencia.measures import backfill, columns, engine, figures, findings, persons, scoring, stages, writing
 from querencia.measures.models import Finding, Measure, Run
 from querencia.measures.reasons import TakenOver
 
@@ -33,6 +33,7 @@ class Work:
             settings.COLUMNS_FOLDER, rebuild=anew, progress=lambda share: self.progress("copy", share)
         )
         with engine.desk(settings.COLUMNS_FOLDER) as desk:
+            persons.lay(desk)
             known = business.business()
             facts = scoring.load(
                 desk,
@@ -74,6 +75,7 @@ class Work:
                 scoring.batches(desk, "scores"),
                 heard=lambda rows: self.progress("write", rows / max(facts.customers, 1)),
             )
+            persons.catch_up(desk, at=self.at)
             for day, values in measured:
                 is_past = day < facts.as_of
                 Measure.objects.update_or_create(

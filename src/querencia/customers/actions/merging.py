@@ -1,7 +1,7 @@
 """Customers that are one person: joined, and parted again. Edges are opened and closed; nothing else is touched but
 whom each customer's `person` names, which can always be reckoned anew from the edges."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,13 +9,19 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from querencia.business.models import Staff
+from querencia.customers import events, kinds
+from querencia.customers.actions import scores
 from querencia.customers.identity.components import components, head
 from querencia.customers.models import Customer, Identifier, Merge
 from querencia.customers.models.merges import OPEN
+from querencia.customers.queries import persons
 
 ROWS = 500
+SOURCE = "identity"
 # Any number will do, as long as no other lock has it.
 MERGERS = 7_291_407
+
+type Pair = tuple[int, int]
 
 
 def take_turns() -> None:
@@ -27,19 +33,23 @@ def take_turns() -> None:
 
 @transaction.atomic
 def join(
-    edges: Mapping[tuple[int, int], Mapping[str, Any]],
+    edges: Mapping[Pair, Mapping[str, Any]],
     *,
     rule: str,
     source: str,
     at: datetime,
     since: datetime | None,
     staff: Staff | None = None,
-) -> None:
-    """Open edges between customers, with their evidence; without ``since`` only note them. Known ones stay as they
-    are."""
+) -> int:
+    """Open edges between customers, with their evidence; how many were not open. Without ``since`` only note them, and
+    then those that are known stay as they are."""
     if not edges:
-        return
+        return 0
     take_turns()
+    before = {each.pk for each in _edges(edges, OPEN)}
+    if since and staff:
+        noted = [each.pk for each in _edges(edges, Q(since=None, until=None))]
+        Merge.objects.filter(pk__in=noted).update(since=since, opened_by=staff)
     rows = [
         Merge(
             first_id=min(pair),
@@ -54,30 +64,40 @@ def join(
         for pair, evidence in sorted(edges.items())
     ]
     Merge.objects.bulk_create(rows, batch_size=ROWS, ignore_conflicts=True)
-    if since:
-        regroup({node for pair in edges for node in pair})
+    opened = [each for each in _edges(edges, OPEN) if each.pk not in before]
+    regroup({node for each in opened for node in (each.first_id, each.second_id)}, at=at)
+    _tell(kinds.CUSTOMER_MERGED, opened, staff=staff, at=at)
+    return len(opened)
 
 
-def regroup(nodes: Iterable[int]) -> None:
-    """Reckon anew who is one person, among these customers and all that any of them is or was one with."""
+def regroup(nodes: Iterable[int], *, at: datetime) -> None:
+    """Reckon anew who is one person, among these customers and all that any of them is or was one with; their scores
+    follow."""
     wanted = set(nodes)
+    if not wanted:
+        return
     heads = set(Customer.objects.filter(pk__in=wanted, person__isnull=False).values_list("person_id", flat=True))
     known = Customer.objects.filter(Q(pk__in=wanted) | Q(person_id__in=heads))
-    before = dict(known.values_list("pk", "person_id"))
+    before: dict[int, int | None] = dict(known.values_list("pk", "person_id"))
     edges = Merge.objects.filter(OPEN, first_id__in=before).values_list("first_id", "second_id")
     keyed = Identifier.objects.filter(customer_id__in=before, kind=Identifier.Kind.CUSTOMER_KEY)
     has_key = dict.fromkeys(keyed.values_list("customer_id", flat=True), True)
-    changed = []
+    after: dict[int, int | None] = {}
     for group in components(before, edges.order_by("pk")):
-        person = head(group, has_key) if len(group) > 1 else None
-        changed += [Customer(pk=node, person_id=person) for node in sorted(group) if before[node] != person]
+        after |= dict.fromkeys(group, head(group, has_key) if len(group) > 1 else None)
+    changed = [Customer(pk=node, person_id=after[node]) for node in sorted(after) if before[node] != after[node]]
     Customer.objects.bulk_update(changed, ["person"], batch_size=ROWS)
+    if changed:
+        scores.follow(_heads(before), _heads(after), at=at)
 
 
-@transaction.atomic
+def _heads(persons: Mapping[int, int | None]) -> dict[int, int]:
+    return {node: person or node for node, person in persons.items()}
+
+
 def merge(
     *,
-    pairs: Sequence[tuple[int, int]],
+    pairs: Sequence[Pair],
     staff: Staff,
     at: datetime,
     rule: str = Merge.Rule.BY_HAND,
@@ -85,12 +105,8 @@ def merge(
 ) -> int:
     """Somebody says that these customers are one person each; how many pairs were not yet. Limits do not hold for
     people: they know better. What was noted and waits is thereby decided."""
-    take_turns()
     wanted = {(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]}
-    new = Merge.objects.filter(_of(wanted), since=None, until=None).update(since=at, opened_by=staff)
-    before = Merge.objects.filter(_of(wanted), OPEN).count()
-    join(dict.fromkeys(wanted, evidence or {}), rule=rule, source="staff", at=at, since=at, staff=staff)
-    return new + Merge.objects.filter(_of(wanted), OPEN).count() - before
+    return join(dict.fromkeys(wanted, evidence or {}), rule=rule, source="staff", at=at, since=at, staff=staff)
 
 
 @transaction.atomic
@@ -100,13 +116,38 @@ def part(*, merges: Sequence[Merge], staff: Staff, at: datetime) -> int:
     take_turns()
     closed = list(Merge.objects.filter(pk__in=[each.pk for each in merges], until=None))
     Merge.objects.filter(pk__in=[each.pk for each in closed]).update(until=at, closed_by=staff)
-    regroup({node for each in closed for node in (each.first_id, each.second_id)})
+    regroup({node for each in closed for node in (each.first_id, each.second_id)}, at=at)
+    _tell(kinds.CUSTOMER_PARTED, [each for each in closed if each.since], staff=staff, at=at)
     return len(closed)
 
 
-def _of(pairs: Iterable[tuple[int, int]]) -> Q:
-    """Edges between these pairs."""
-    wanted = Q(pk__in=[])
-    for one, other in pairs:
-        wanted |= Q(first_id=one, second_id=other)
-    return wanted
+def _edges(pairs: Collection[Pair], condition: Q) -> list[Merge]:
+    """Edges between these pairs that fulfil a condition."""
+    wanted = {(min(pair), max(pair)) for pair in pairs}
+    return [
+        each
+        for some in persons.asked(first for first, _second in wanted)
+        for each in Merge.objects.filter(condition, first__in=some).order_by("pk")
+        if (each.first_id, each.second_id) in wanted
+    ]
+
+
+def _tell(kind: str, edges: Sequence[Merge], *, staff: Staff | None, at: datetime) -> None:
+    """What was opened or closed is an event of whoever stands for the older record."""
+    heads = persons.heads(each.first_id for each in edges)
+    told = [
+        events.NewEvent(
+            kind,
+            f"{kind}:{each.pk}",
+            SOURCE,
+            customer_id=heads[each.first_id],
+            properties={
+                "merge": each.pk,
+                "records": [each.first_id, each.second_id],
+                "rule": each.rule,
+                "staff": staff.pk if staff else None,
+            },
+        )
+        for each in edges
+    ]
+    events.record(told, at=at)

@@ -57,6 +57,7 @@ def wish(*, point: ContactPoint, shown: Collection[str], wanted: Collection[str]
     """Write down what the owner of an address chose; how many purposes changed. ``shown`` are the names of the wishes
     that stood on the page, ``wanted`` those that are to be on; what was not shown stays as it is."""
     said, lifted = [], []
+    is_shut = queries.same_points(point).filter(opted_out_at__isnull=False).exists()
     for each in queries.wishes(point):
         if each.name not in shown:
             continue
@@ -64,7 +65,7 @@ def wish(*, point: ContactPoint, shown: Collection[str], wanted: Collection[str]
         if each.name in wanted and not each.is_on:
             status = Consent.Status.GRANTED
             lifted += [each.purpose] if is_here else []
-        elif each.name not in wanted and each.is_agreed and (each.is_on or (is_here and point.opted_out_at)):
+        elif each.name not in wanted and each.is_agreed and (each.is_on or (is_here and is_shut)):
             status = Consent.Status.WITHDRAWN
         else:
             continue
@@ -72,7 +73,6 @@ def wish(*, point: ContactPoint, shown: Collection[str], wanted: Collection[str]
     if lifted:
         open_ones = OptOut.objects.filter(kind=point.kind, value=point.value, purpose__in=lifted, lifted_at=None)
         open_ones.update(lifted_at=at)
-        same = ContactPoint.objects.filter(customer=point.customer_id, kind=point.kind, value=point.value)
-        same.update(opted_out_at=None)
+        queries.same_points(point).update(opted_out_at=None)
     consents.record(said, source=SOURCE, at=at)
     return len(said)

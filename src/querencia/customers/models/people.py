@@ -45,6 +45,10 @@ class Customer(models.Model):
         return self.name
 
     @property
+    def is_named(self) -> bool:
+        return bool(self.given_name or self.family_name)
+
+    @property
     def name(self) -> str:
         return f"{self.given_name} {self.family_name}".strip() or self.key
 

@@ -1,4 +1,5 @@
-"""The latest score of each customer. Written by `measures`, here so that every room may read it."""
+"""The latest score of each person, under the customer who stands for them. Written by `measures`, here so that every
+room may read it."""
 
 from datetime import date
 
@@ -128,6 +129,8 @@ class Score(models.Model):
     at_stake_low = models.BigIntegerField(default=0)
     at_stake_high = models.BigIntegerField(default=0)
     model = models.CharField(max_length=40, blank=True)
+    # Since when the person has other records than those that these figures tell of; the next run makes them anew.
+    regrouped_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("score")
@@ -143,6 +146,9 @@ class Score(models.Model):
             models.Index(fields=["-purchases", "customer", "cell"], name="score_by_purchases"),
             models.Index(fields=["first_on"], name="score_by_first"),
             models.Index(fields=["left_on"], name="score_by_left", condition=models.Q(left_on__isnull=False)),
+            models.Index(
+                fields=["regrouped_at"], name="score_regrouped", condition=models.Q(regrouped_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """What people allowed: the one place that says whether somebody may be reached, and if not, why not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -74,8 +74,7 @@ def allowed(customer_ids: Iterable[int], *, channel: str, purpose: str) -> dict[
         for pk, nodes in together.items():
             rows = [said[node] for node in nodes if node in said]
             since = max((merged[node] for node in nodes if node in merged), default=None)
-            addresses = [each for node in nodes for each in where.get(node, [])]
-            found[pk] = _permission(of_person(rows, since), addresses, purpose)
+            found[pk] = _permission(of_person(rows, since), _together(nodes, where), purpose)
     return found
 
 
@@ -86,6 +85,16 @@ def of_person(rows: Sequence[Consent], merged_at: datetime | None) -> Consent | 
     if later:
         return max(later, key=lambda row: place(row.at, row.status))
     return max(rows, key=lambda row: (STRICTNESS[Consent.Status(row.status)], row.at), default=None)
+
+
+def counting(ids: Sequence[int]) -> list[Consent]:
+    """What counts of the person that these customers are, for each channel and purpose, in that order."""
+    rows: dict[tuple[str, str], list[Consent]] = {}
+    for row in latest(ids):
+        rows.setdefault((row.channel, row.purpose), []).append(row)
+    merged = persons.merged_at(ids) if len(ids) > 1 else {}
+    since = max(merged.values(), default=None)
+    return [found for _, some in sorted(rows.items()) if (found := of_person(some, since))]
 
 
 def _permission(said: Consent | None, addresses: Sequence[tuple[str, str]], purpose: str) -> Permission:
@@ -113,6 +122,15 @@ def _addresses(ids: Sequence[int], channel: str, purpose: str) -> dict[int, list
         fault = Why.OPTED_OUT if out else Why.BOUNCED if point.bounced_at else ""
         found.setdefault(point.customer_id, []).append((point.value, fault))
     return found
+
+
+def _together(nodes: Sequence[int], where: Mapping[int, Sequence[tuple[str, str]]]) -> list[tuple[str, str]]:
+    """The addresses of a person, each once: what speaks against it as one customer's does so as the other's."""
+    found: dict[str, str] = {}
+    for value, fault in (each for node in nodes for each in where.get(node, [])):
+        known = found.get(value, "")
+        found[value] = fault if fault == Why.OPTED_OUT or not known else known
+    return list(found.items())
 
 
 def opted_out(addresses: Sequence[tuple[str, str]], *, purpose: str) -> set[tuple[str, str]]:
@@ -144,7 +162,7 @@ def place(at: datetime, status: str) -> tuple[datetime, int]:
     return (at, STRICTNESS[Consent.Status(status)])
 
 
-def history(customer_id: int) -> list[Consent]:
-    """Everything a customer ever allowed and forbade, the latest first."""
-    rows = Consent.objects.filter(customer=customer_id)
+def history(customer_ids: Sequence[int]) -> list[Consent]:
+    """Everything these customers ever allowed and forbade, the latest first."""
+    rows = Consent.objects.filter(customer__in=customer_ids)
     return sorted(rows, key=lambda row: place(row.at, row.status), reverse=True)

@@ -1,4 +1,4 @@
-"""The list of customers with their scores: filtered, counted, sorted and paged, at any number of customers.
+"""The list of persons with their scores: filtered, counted, sorted and paged, at any number of customers.
 
 How it stays quick is told in docs/decisions/0004-lists-know-their-size.md.
 """
@@ -15,6 +15,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Greatest
 
 from querencia.customers.models import Customer, Score, ScoreCell
+from querencia.customers.queries import persons
 
 FACETS = ("abc", "stage", "segment", "risk", "branch", "channel")
 # Name in the address -> column of Score, and whether the list begins with the largest.
@@ -108,7 +109,9 @@ def page(filters: Filters, *, sort: str = "at_stake", reverse: bool = False, aft
     rows = list(_ordered(filters, sort=sort, reverse=reverse, after=after, size=size + 1))
     has_more = len(rows) > size
     rows = rows[:size]
-    return Page(rows, count(filters), _cursor(rows[-1], sort) if has_more else "")
+    further = _cursor(rows[-1], sort) if has_more else ""
+    persons.named([row.customer for row in rows])
+    return Page(rows, count(filters), further)
 
 
 def every(filters: Filters, *, sort: str = "at_stake", reverse: bool = False, size: int = 2_000) -> Iterator[Score]:
@@ -116,15 +119,22 @@ def every(filters: Filters, *, sort: str = "at_stake", reverse: bool = False, si
     after = ""
     while True:
         rows = list(_ordered(filters, sort=sort, reverse=reverse, after=after, size=size))
+        after = _cursor(rows[-1], sort) if len(rows) == size else ""
+        persons.named([row.customer for row in rows])
         yield from rows
-        if len(rows) < size:
+        if not after:
             return
-        after = _cursor(rows[-1], sort)
 
 
 def unscored(*, after: int = 0, size: int = PAGE) -> list[Customer]:
-    """Customers by id, for the time before the first run."""
-    return list(Customer.objects.filter(pk__gt=after).order_by("pk")[:size])
+    """Persons by id, for the time before the first run."""
+    found = Customer.objects.filter(persons.IS_HEAD, pk__gt=after).order_by("pk")
+    return list(persons.named(found[:size]))
+
+
+def count_regrouped() -> int:
+    """How many scores tell of other records than the person has by now: whoever was merged or parted since the run."""
+    return Score.objects.filter(regrouped_at__isnull=False).count()
 
 
 def _cells(chosen: Mapping[str, tuple[str, ...]]) -> QuerySet[ScoreCell]:

@@ -1,8 +1,10 @@
 """What the owner of an address finds behind the link in a message: what may be sent to them, and where."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from django.db.models import QuerySet
 
 from querencia.customers.models import Consent, ContactPoint, PreferenceLink
 from querencia.customers.queries import consents, persons
@@ -50,7 +52,7 @@ def wishes(point: ContactPoint) -> list[Wish]:
     """Every purpose of every channel that the owner of an address has, as it counts now."""
     nodes = persons.nodes([point.customer_id])[point.customer_id]
     kinds = set(ContactPoint.objects.filter(customer__in=nodes).values_list("kind", flat=True)) | {point.kind}
-    said = _said(nodes)
+    said = {(row.channel, row.purpose): row.status for row in consents.counting(nodes)}
     found = []
     for channel in (kind for kind in ContactPoint.Kind.values if kind in kinds):
         for purpose in Consent.Purpose.values:
@@ -61,19 +63,17 @@ def wishes(point: ContactPoint) -> list[Wish]:
     return found
 
 
-def _said(nodes: Sequence[int]) -> dict[tuple[str, str], str]:
-    """What counts of the person that these customers are, by channel and purpose."""
-    rows: dict[tuple[str, str], list[Consent]] = {}
-    for row in consents.latest(nodes):
-        rows.setdefault((row.channel, row.purpose), []).append(row)
-    merged = persons.merged_at(nodes) if len(nodes) > 1 else {}
-    since = max(merged.values(), default=None)
-    return {key: found.status for key, some in rows.items() if (found := consents.of_person(some, since))}
+def same_points(point: ContactPoint) -> QuerySet[ContactPoint]:
+    """An address as each of the customers that are one person has it."""
+    nodes = persons.nodes([point.customer_id])[point.customer_id]
+    return ContactPoint.objects.filter(customer__in=nodes, kind=point.kind, value=point.value)
 
 
 def is_opted_out(point: ContactPoint, purpose: str) -> bool:
     address = (point.kind, point.value)
-    return bool(point.opted_out_at) or address in consents.opted_out([address], purpose=purpose)
+    if address in consents.opted_out([address], purpose=purpose):
+        return True
+    return same_points(point).filter(opted_out_at__isnull=False).exists()
 
 
 def refused(points: Iterable[ContactPoint]) -> dict[tuple[str, str], list[str]]:

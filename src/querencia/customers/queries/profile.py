@@ -1,16 +1,99 @@
-"""One customer: who, how to reach, what was bought and what happened."""
+"""One person: who, how to reach, what was bought and what happened, of all records that are them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Q, Sum
 
 from querencia.customers import kinds
-from querencia.customers.models import Customer, Event, Purchase
+from querencia.customers.models import ContactPoint, Customer, Event, Identifier, Purchase, Score
+from querencia.customers.queries import persons
 
 MOMENTS = 30
+ID_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Person:
+    """Records that are one person, whoever stands for them first. What one of them does not say, the next one may."""
+
+    records: tuple[Customer, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def head(self) -> Customer:
+        return self.records[0]
+
+    @property
+    def pk(self) -> int:
+        return self.head.pk
+
+    @property
+    def key(self) -> str:
+        return self.head.key
+
+    @property
+    def ids(self) -> list[int]:
+        return [record.pk for record in self.records]
+
+    @property
+    def name(self) -> str:
+        return next((record.name for record in self.records if record.is_named), self.key)
+
+    @property
+    def score(self) -> Score | None:
+        return getattr(self.head, "score", None)
+
+    @property
+    def language(self) -> str:
+        return str(self._said("language"))
+
+    @property
+    def country(self) -> str:
+        return str(self._said("country"))
+
+    @property
+    def city(self) -> str:
+        return str(self._said("city"))
+
+    @property
+    def branch(self) -> str:
+        return str(self._said("branch"))
+
+    @property
+    def birthday(self) -> date | None:
+        return self._said("birthday") or None
+
+    @property
+    def is_invented(self) -> bool:
+        return all(record.is_invented for record in self.records)
+
+    @cached_property
+    def contact_points(self) -> list[ContactPoint]:
+        """Each address once. What was said or seen of it as one record's holds for it as the other's."""
+        found: dict[tuple[str, str], ContactPoint] = {}
+        for point in (point for record in self.records for point in record.contact_points.all()):
+            known = found.setdefault((point.kind, point.value), point)
+            known.bounced_at = known.bounced_at or point.bounced_at
+            known.opted_out_at = known.opted_out_at or point.opted_out_at
+        return list(found.values())
+
+    @property
+    def identifiers(self) -> list[Identifier]:
+        return [each for record in self.records for each in record.identifiers.all()]
+
+    def reachable(self, kind: str) -> str:
+        """The first address of a kind that has neither bounced nor opted out; "" when there is none."""
+        points = [p for p in self.contact_points if p.kind == kind and not p.bounced_at and not p.opted_out_at]
+        return points[0].value if points else ""
+
+    def _said(self, trait: str) -> Any:
+        return next((said for record in self.records if (said := getattr(record, trait))), "")
 
 
 @dataclass(frozen=True)
@@ -42,37 +125,39 @@ class Moment:
         return round(sum(abs(line.quantity) if line.quantity is not None else 1 for line in lines))
 
 
-def customer(pk: int) -> Customer | None:
-    """The customer with score, contact points and identifiers at hand."""
-    return (
+def person(pk: int) -> Person | None:
+    """The person that a customer is (part of), with score, contact points and identifiers at hand."""
+    return people([pk]).get(pk) if pk <= ID_MAX else None
+
+
+def people(ids: Iterable[int]) -> dict[int, Person]:
+    """By customer the person that they are (part of). Those that there are not are left out."""
+    together = persons.nodes(ids)
+    heads = persons.heads(together)
+    everybody = {node for nodes in together.values() for node in nodes}
+    found = (
         Customer.objects.select_related("score__cell")
         .prefetch_related("contact_points", "identifiers")
-        .filter(pk=pk)
-        .first()
+        .in_bulk(sorted(everybody))
     )
+    return {
+        pk: Person(tuple(found[node] for node in [heads[pk], *(node for node in nodes if node != heads[pk])]))
+        for pk, nodes in together.items()
+        if pk in found
+    }
 
 
-def customers(ids: Iterable[int]) -> dict[int, Customer]:
-    """Customers by id, with their contact points."""
-    return Customer.objects.prefetch_related("contact_points").in_bulk(list(ids))
-
-
-def reachable(found: Customer, kind: str) -> str:
-    """The first address of a kind that has neither bounced nor opted out; "" when there is none."""
-    points = [p for p in found.contact_points.all() if p.kind == kind and not p.bounced_at and not p.opted_out_at]
-    return points[0].value if points else ""
-
-
-def months(found: Customer) -> list[dict[str, Any]]:
+def months(ids: Sequence[int]) -> list[dict[str, Any]]:
     """Net amount by day number, oldest first: what the picture of purchases is made of."""
-    days = found.purchases.values("day").annotate(amount=Sum("amount")).order_by("day")
+    days = Purchase.objects.filter(customer__in=ids).values("day").annotate(amount=Sum("amount")).order_by("day")
     return [{"day": row["day"], "amount": row["amount"]} for row in days]
 
 
-def timeline(found: Customer, *, before: str = "", size: int = MOMENTS) -> tuple[list[Moment], str]:
-    """Purchases and events, newest first, with the cursor that leads further back ("" at the beginning)."""
-    purchases = found.purchases.prefetch_related("lines").order_by("-at", "-pk")
-    events = found.events.order_by("-occurred_at", "-pk")
+def timeline(ids: Sequence[int], *, before: str = "", size: int = MOMENTS) -> tuple[list[Moment], str]:
+    """Purchases and events of these customers, newest first, with the cursor that leads further back ("" at the
+    beginning)."""
+    purchases = Purchase.objects.filter(customer__in=ids).prefetch_related("lines").order_by("-at", "-pk")
+    events = Event.objects.filter(customer__in=ids).order_by("-occurred_at", "-pk")
     if before:
         moment, kind, pk = before.split("~")
         at, last = datetime.fromisoformat(moment), int(pk[:18])

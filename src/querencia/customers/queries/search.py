@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from querencia.customers import names
 from querencia.customers.models import Customer, Identifier, Purchase, SearchTerm
+from querencia.customers.queries import persons
 
 FOUND_MAX = 50
 PREFIX_MIN = 3  # letters of an identifier before its beginnings are looked for
@@ -15,7 +16,17 @@ LAST_LETTER = "\U0010ffff"
 
 
 def find(text: str, *, country: str = "", limit: int = FOUND_MAX) -> list[Customer]:
-    """At most ``limit`` customers; whoever is named exactly by an identifier or an order comes first."""
+    """At most ``limit`` persons; whoever is named exactly by an identifier or an order comes first. One record of a
+    person leads to whoever stands for them."""
+    ids = records(text, country=country, limit=limit)
+    heads = persons.heads(ids)
+    wanted = list(dict.fromkeys(heads[pk] for pk in ids))
+    found = Customer.objects.select_related("score__cell").in_bulk(wanted)
+    return persons.named([found[pk] for pk in wanted if pk in found])
+
+
+def records(text: str, *, country: str = "", limit: int = FOUND_MAX) -> list[int]:
+    """The ids of customers that the text finds, each by themselves, whoever they are one with."""
     text = " ".join(text.split())[:200]
     if not text:
         return []
@@ -24,9 +35,7 @@ def find(text: str, *, country: str = "", limit: int = FOUND_MAX) -> list[Custom
         ids |= dict.fromkeys(_by_name(text, limit))
     if len(ids) < limit and len(text) >= PREFIX_MIN:
         ids |= dict.fromkeys(_beginning(text, limit))
-    wanted = list(ids)[:limit]
-    found = Customer.objects.select_related("score__cell").in_bulk(wanted)
-    return [found[pk] for pk in wanted if pk in found]
+    return list(ids)[:limit]
 
 
 def _exactly(text: str, country: str, limit: int) -> list[int]:

@@ -18,10 +18,11 @@ from querencia.business import queries as business
 from querencia.common import money
 from querencia.common.time import now
 from querencia.customers import audit
-from querencia.customers.models import Customer, Score
+from querencia.customers.models import Score
 from querencia.customers.models.scores import Class, Risk, Segment, Stage
-from querencia.customers.queries import consents, listing, preferences, profile, search
+from querencia.customers.queries import consents, listing, persons, preferences, profile, search
 from querencia.customers.queries.listing import FACETS, SORTS, Filters
+from querencia.customers.queries.profile import Person
 from querencia.insight import explain, plot
 from querencia.measures import queries as measures
 from querencia.web.access import Request, needs
@@ -73,6 +74,7 @@ def customers(request: Request) -> HttpResponse:
         "address": _address(request.GET),
         "kept": _kept(request.GET),
         "run": measures.latest_done(),
+        "regrouped": listing.count_regrouped(),
         "is_paged": bool(after),
     }
     return show(request, "cockpit/customers.html", "list", context)
@@ -104,40 +106,43 @@ def columns(request: Request) -> HttpResponse:
 @require_GET
 @needs("see_customers")
 def customer(request: Request, pk: int) -> HttpResponse:
-    found = profile.customer(pk)
-    if found is None:
+    """A person. Whoever asks for one of the records that make them is led there."""
+    who = profile.person(pk)
+    if who is None:
         raise Http404
+    if who.pk != pk:
+        return redirect("customer", who.pk)
     try:
-        moments, before = profile.timeline(found, before=request.GET.get("before", ""))
+        moments, before = profile.timeline(who.ids, before=request.GET.get("before", ""))
     except (ValueError, OverflowError):  # the second for moments beyond the calendar
         raise Http404 from None
-    if request.htmx:
-        context = {"customer": found, "moments": moments, "before": before}
-        return show(request, "cockpit/customer.html", "moments", context)
-    score = getattr(found, "score", None)
-    months = profile.months(found)
-    context = {
-        "customer": found,
-        "score": score,
-        "sentences": _sentences(score),
-        "points": _points(found, request),
-        "phone": profile.reachable(found, "phone"),
-        "email": profile.reachable(found, "email"),
-        "consents": consents.latest([found.pk]),
-        "history": consents.history(found.pk),
-        "consent_form": ConsentForm(),
-        "months": months,
-        "picture": plot.svg(plot.purchases(months, currency=_currency())) if months else "",
-        "moments": moments,
-        "before": before,
-        "forecast": measures.finding("forecast"),
-    }
+    context = {"who": who, "moments": moments, "before": before}
+    if not request.htmx:
+        context |= _profile(request, who)
     return show(request, "cockpit/customer.html", "moments", context)
 
 
-def _points(found: Customer, request: Request) -> list[dict[str, Any]]:
+def _profile(request: Request, who: Person) -> dict[str, Any]:
+    months = profile.months(who.ids)
+    return {
+        "score": who.score,
+        "sentences": _sentences(who.score),
+        "points": _points(who, request),
+        "phone": who.reachable("phone"),
+        "email": who.reachable("email"),
+        "consents": consents.counting(who.ids),
+        "history": consents.history(who.ids),
+        "consent_form": ConsentForm(),
+        "months": months,
+        "picture": plot.svg(plot.purchases(months, currency=_currency())) if months else "",
+        "forecast": measures.finding("forecast"),
+        "merges": persons.merges(who.pk),
+    }
+
+
+def _points(who: Person, request: Request) -> list[dict[str, Any]]:
     """The addresses, with what each refused and the link by which its owner says so."""
-    points = list(found.contact_points.all())
+    points = who.contact_points
     links, refused = preferences.links([point.pk for point in points]), preferences.refused(points)
     return [
         {
@@ -226,7 +231,9 @@ def _sentences(score: Score | None) -> list[str]:
 
 def score_facts(score: Score) -> dict[str, Any]:
     """What insight's sentences need of a score."""
-    names = [field.name for field in Score._meta.concrete_fields if field.name not in ("customer", "cell")]
+    names = [
+        field.name for field in Score._meta.concrete_fields if field.name not in ("customer", "cell", "regrouped_at")
+    ]
     return {name: getattr(score, name) for name in names} | {"abc": score.cell.abc, "stage": score.cell.stage}
 
 
@@ -244,7 +251,7 @@ def _lines(scores: Iterator[Score], currency: str) -> Iterator[str]:
         ["key", "given_name", "family_name", "class", "stage", "segment", "risk", "branch", "channel", "first_purchase",
          "last_purchase", "purchases", f"amount_{currency}", f"amount_year_{currency}", "chance_of_purchase",
          "chance_low", "chance_high", "expected_purchases", f"at_stake_{currency}", f"at_stake_low_{currency}",
-         f"at_stake_high_{currency}", "as_of"]
+         f"at_stake_high_{currency}", "as_of", "records_changed_since"]
     )  # fmt: skip
     cells = {cell.pk: cell for cell in listing.cells()}
     for score in scores:
@@ -257,7 +264,8 @@ def _lines(scores: Iterator[Score], currency: str) -> Iterator[str]:
             [_plain(who.key), _plain(who.given_name), _plain(who.family_name), cell.abc, cell.stage, cell.segment,
              cell.risk, _plain(cell.branch), _plain(cell.channel), score.first_on, score.last_on, score.purchases,
              amounts[0], amounts[1], score.chance_of_purchase, score.chance_low, score.chance_high,
-             score.expected_purchases, *amounts[2:], score.as_of]
+             score.expected_purchases, *amounts[2:], score.as_of,
+             score.regrouped_at.date() if score.regrouped_at else ""]
         )  # fmt: skip
 
 

@@ -89,17 +89,19 @@ def _links(measure: Measure, month_from: date) -> dict[str, str]:
 
 def _calls(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     rows = found.get("calls", {}).get("rows", [])
-    people = profile.customers(row["customer_id"] for row in rows)
+    people = profile.people(row["customer_id"] for row in rows)
+    # Two of them may have become one person since.
+    once = {people[row["customer_id"]].pk: row for row in reversed(rows) if row["customer_id"] in people}
     return [
         {
             **row,
-            "customer": people[row["customer_id"]],
+            "who": (who := people[row["customer_id"]]),
             "why": explain.call_reason(row["reason"]["code"], row["reason"]["facts"]),
-            "phone": profile.reachable(people[row["customer_id"]], "phone"),
-            "email": profile.reachable(people[row["customer_id"]], "email"),
+            "phone": who.reachable("phone"),
+            "email": who.reachable("email"),
         }
         for row in rows
-        if row["customer_id"] in people
+        if row in once.values()
     ]
 
 

@@ -18,7 +18,7 @@ SOURCE = "cockpit"
 @require_POST
 @needs("consents")
 def consent(request: Request, pk: int) -> HttpResponse:
-    if profile.customer(pk) is None:
+    if profile.person(pk) is None:
         raise Http404
     form = ConsentForm(request.POST)
     if form.is_valid():
@@ -38,8 +38,8 @@ def consent(request: Request, pk: int) -> HttpResponse:
 @needs("consents")
 def links(request: Request, pk: int) -> HttpResponse:
     """Make the links by which a customer says what may be sent to each of their addresses."""
-    found = profile.customer(pk)
+    found = profile.person(pk)
     if found is None:
         raise Http404
-    preferences.give_links(point_ids=[point.pk for point in found.contact_points.all()], at=now())
+    preferences.give_links(point_ids=[point.pk for point in found.contact_points], at=now())
     return redirect("customer", pk)
