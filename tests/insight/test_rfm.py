@@ -4,6 +4,7 @@ import csv
 import datetime
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -70,3 +71,25 @@ def test_scores_are_fifths_and_segments_are_known(purchases: pl.DataFrame) -> No
         assert scores[name].value_counts()["count"].to_list() == pytest.approx([471.4] * 5, rel=0.05)
     assert set(scores["segment"]) <= set(rfm.SEGMENTS)
     assert set(scores.filter(pl.col("segment") == "champions")["recency_score"]) == {5}
+
+
+@pytest.mark.parametrize("memory", ["20MB", "4GB"])
+def test_what_does_not_fit_into_memory_is_summed_in_parts_to_the_same(memory: str) -> None:
+    with duckdb.connect(config={"memory_limit": memory, "threads": "1"}) as engine:
+        bought = engine.sql(
+            "select 'c' || n % 30_011 as customer_id, n % 997 as day, "
+            "case when n % 13 = 0 then -100 else n % 500 end as amount from range(300_000) numbered(n)"
+        )
+        summary = rfm.summary(bought, as_of=1_000)
+        assert ("hash(" in summary.sql_query()) == (memory == "20MB")
+        found = summary.pl().sort("customer_id")
+    assert found.equals(rfm.summary(bought_by_hand(), as_of=1_000).sort("customer_id"))
+
+
+def bought_by_hand() -> pl.DataFrame:
+    n = pl.int_range(300_000, eager=True).alias("n")
+    return n.to_frame().select(
+        customer_id=pl.format("c{}", pl.col("n") % 30_011),
+        day=pl.col("n") % 997,
+        amount=pl.when(pl.col("n") % 13 == 0).then(-100).otherwise(pl.col("n") % 500).cast(pl.Int64),
+    )

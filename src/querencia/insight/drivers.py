@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from querencia.insight.engine import frame_of, rows, small, whole
+from querencia.insight.engine import frame_of, numbers, rows, small, whole
 from querencia.insight.errors import InputError
 from querencia.insight.gates import Gate, Gates
 from querencia.insight.intervals import CONFIDENCE
@@ -109,7 +109,7 @@ def _read(answers: Any, outcome: str, drivers: Sequence[str]) -> _Answers:
     columns = {f"x{place}": _number(name, schema[name]) for place, name in enumerate((outcome, *names))}
     counted = frame.select(**columns).group_by(*columns).agg(nw.len().alias("count")).sort(*columns).collect()
     # A missing answer is null in some engines, not a number in others.
-    table = np.column_stack([counted[name].to_numpy().astype(np.float64) for name in (*columns, "count")])
+    table = np.column_stack([numbers(counted[name]).astype(np.float64) for name in (*columns, "count")])
     whole_rows = np.isfinite(table).all(axis=1)
     kept = table[whole_rows]
     left_out = round(float(table[~whole_rows, -1].sum()))

@@ -8,7 +8,7 @@ from typing import Any
 
 import narwhals as nw
 
-from querencia.insight.engine import Frame, edge, frame_of, like
+from querencia.insight.engine import Frame, edge, frame_of, in_parts, like
 from querencia.insight.tables import Day, as_days, day_number
 
 YEAR_DAYS = 365
@@ -52,6 +52,10 @@ def summary(purchases: Any, *, as_of: Day) -> Any:
 def as_summary(purchases: Any, *, as_of: Day) -> Frame:
     """:func:`summary` as a lazy frame, for use inside insight. One grouping by day, one by customer; no join."""
     today = day_number(as_of)
+    return in_parts(lambda part: _summed(part, today), frame_of(purchases), of="customer_id")
+
+
+def _summed(purchases: Frame, today: int) -> Frame:
     is_purchase, amount = nw.col("is_purchase"), nw.col("amount")
     prepared = as_days(purchases, as_of=today).select(
         "customer_id",

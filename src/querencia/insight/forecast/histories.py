@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from querencia.insight import rfm, rhythm
-from querencia.insight.engine import Frame, rows, whole, windowed
+from querencia.insight.engine import Frame, numbers, rows, whole, windowed
 from querencia.insight.lifetime import Groups
 from querencia.insight.lifetime.groups import HISTORY, Array
 
@@ -95,7 +95,7 @@ class Log:
     def of(cls, days: Frame) -> "Log":
         """Read the purchase days (at least one)."""
         bought = days.filter(nw.col("is_purchase")).select("customer_id", "day").sort("customer_id", "day").collect()
-        ids, day = bought["customer_id"], bought["day"].to_numpy().astype(np.int64)
+        ids, day = bought["customer_id"], numbers(bought["day"]).astype(np.int64)
         is_first = np.append(True, (ids != ids.shift(1)).fill_null(True).to_numpy()[1:].astype(bool))
         starts = np.flatnonzero(is_first)
         gap = np.append(0, np.diff(day))
@@ -193,7 +193,7 @@ class Counted:
             )
             keys.append("actual")
         counted = known.group_by(*keys).agg(nw.len().alias("weight")).sort(*keys).collect()
-        arrays = {name: counted[name].to_numpy().astype(np.float64) for name in (*keys, "weight")}
+        arrays = {name: numbers(counted[name]).astype(np.float64) for name in (*keys, "weight")}
         if self.customers_max is not None:
             arrays = _evenly(arrays, self.customers_max)
         return Histories(**arrays, origin=origin, days=days, gaps=lambda: self._log_gaps(origin))

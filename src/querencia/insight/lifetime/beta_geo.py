@@ -39,6 +39,7 @@ class BetaGeoModel(ExplainedModel):
         counts, of_count = np.unique(grouped.frequency, return_inverse=True)
         ages, of_age = np.unique(grouped.age, return_inverse=True)
         weight_of_count = np.bincount(of_count, weights=grouped.weight)
+        del of_count
         repeat = grouped.frequency > 0
         weight_once = np.bincount(of_age[~repeat], weights=grouped.weight[~repeat], minlength=len(ages))
         x, w, age_of = grouped.frequency[repeat], grouped.weight[repeat], of_age[repeat].astype(np.int32)

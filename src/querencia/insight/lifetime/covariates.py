@@ -12,7 +12,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from querencia.insight.engine import frame_of
+from querencia.insight.engine import frame_of, numbers
 from querencia.insight.errors import InputError
 from querencia.insight.gates import CUSTOMERS_MIN, REPEATERS_MIN, Gate, Gates
 from querencia.insight.language import gettext as _
@@ -94,7 +94,7 @@ def described(summary: Any, covariates: Sequence[str]) -> Described:
         .sort(*HISTORY, *columns)
         .collect()
     )
-    found = {name: counted[name].to_numpy().astype(np.float64) for name in (*HISTORY, "weight")}
+    found = {name: numbers(counted[name]).astype(np.float64) for name in (*HISTORY, "weight")}
     told = {}
     for place, name in enumerate(covariates):
         values = counted[f"x{place}"]
@@ -133,7 +133,7 @@ def _read(name: str, kind: nw.dtypes.DType) -> nw.Expr:
 
 def _told(values: nw.Series[Any], read: nw.Expr) -> Told:
     if values.dtype.is_numeric():
-        return Told(values.to_numpy().astype(np.float64), None, read)
+        return Told(numbers(values).astype(np.float64), None, read)
     given = values.to_list()
     levels = sorted({value for value in given if value is not None and value == value})
     places = {level: float(place) for place, level in enumerate(levels)}

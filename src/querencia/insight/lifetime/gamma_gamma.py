@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import gammaln, psi
 
 from querencia.insight import notebook
-from querencia.insight.engine import Frame, frame_of, like, rows, whole
+from querencia.insight.engine import Frame, frame_of, like, numbers, rows, whole
 from querencia.insight.errors import InputError
 from querencia.insight.lifetime.fitting import Objective, maximise
 from querencia.insight.lifetime.groups import Array
@@ -118,7 +118,7 @@ def spenders(summary: Frame, *, customers: int | None = None) -> tuple[Array, Ar
         alike = spent.group_by("frequency", "mean").agg(nw.len().alias("weight"))
     # In one order, so that the last digits of the sums are the same whatever the order of the log.
     found = alike.select("frequency", "mean", "weight").sort("frequency", "mean").collect()
-    frequency, mean, weight = (found[name].to_numpy().astype(np.float64) for name in ("frequency", "mean", "weight"))
+    frequency, mean, weight = (numbers(found[name]).astype(np.float64) for name in ("frequency", "mean", "weight"))
     return frequency, mean, weight
 
 

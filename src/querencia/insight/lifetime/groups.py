@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from querencia.insight import rhythm
-from querencia.insight.engine import Frame, beside, frame_of, rows, windowed
+from querencia.insight.engine import Frame, beside, frame_of, numbers, rows, windowed
 from querencia.insight.errors import InputError
 from querencia.insight.tables import Day, as_days
 
@@ -103,7 +103,7 @@ def groups(summary: Any, *, covariates: Sequence[str] = ()) -> Groups:
 def _grouped(frame: Frame, names: Sequence[str]) -> Groups:
     counted = nw.col("weight").sum() if "weight" in names else nw.len()
     counts = frame.group_by(*HISTORY).agg(counted.alias("weight")).sort(*HISTORY).collect()
-    return Groups(**{name: counts[name].to_numpy().astype(np.float64) for name in (*HISTORY, "weight")})
+    return Groups(**{name: numbers(counts[name]).astype(np.float64) for name in (*HISTORY, "weight")})
 
 
 def _packed(summary: Any) -> Groups | None:
@@ -115,7 +115,7 @@ def _packed(summary: Any) -> Groups | None:
     columns = [table[name] for name in HISTORY]
     if not all(column.dtype.is_integer() and column.null_count() == 0 for column in columns):
         return None
-    frequency, recency, age = (column.to_numpy().astype(np.int64, copy=False) for column in columns)
+    frequency, recency, age = (numbers(column).astype(np.int64, copy=False) for column in columns)
     is_small = max(int(recency.max()), int(age.max())) < 2**DAYS_BITS and int(frequency.max()) < 2 ** (
         62 - 2 * DAYS_BITS
     )
@@ -126,10 +126,11 @@ def _packed(summary: Any) -> Groups | None:
     packed |= age
     packed.sort()  # in place, and so on: of a million customers every copy is eight megabytes
     begins = np.append(0, np.flatnonzero(packed[1:] != packed[:-1]) + 1)
-    weight = np.diff(begins, append=len(packed))
+    weight = np.diff(begins, append=len(packed)).astype(np.float64)
     packed, days = packed[begins], 2**DAYS_BITS - 1
-    unpacked = (packed >> 2 * DAYS_BITS, (packed >> DAYS_BITS) & days, packed & days, weight)
-    return Groups(*(part.astype(np.float64) for part in unpacked))
+    frequency = (packed >> 2 * DAYS_BITS).astype(np.float64)
+    recency, age = ((packed >> place & days).astype(np.float64) for place in (DAYS_BITS, 0))
+    return Groups(frequency, recency, age, weight)
 
 
 def log_gap_sum(purchases: Any, *, as_of: Day) -> float:

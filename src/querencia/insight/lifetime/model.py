@@ -104,6 +104,8 @@ class Model(ABC):
 
     def _scaled(self, grouped: Groups) -> Groups:
         unit = self.time_unit_days
+        if unit == 1:
+            return grouped
         return Groups(grouped.frequency, grouped.recency / unit, grouped.age / unit, grouped.weight)
 
     def _start(self, grouped: Groups) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import betaln, hyp2f1, psi
 
 from querencia.insight import notebook
-from querencia.insight.engine import frame_of, like
+from querencia.insight.engine import frame_of, like, numbers
 from querencia.insight.errors import InputError
 from querencia.insight.lifetime.fitting import Objective, maximise
 from querencia.insight.lifetime.groups import Array
@@ -48,7 +48,7 @@ class ShiftedBetaGeoModel:
         left = nw.col("left").cast(nw.Int64()).alias("left")
         counts = frame.with_columns(left).group_by("tenure", "left").agg(counted.alias("weight"))
         found = counts.sort("tenure", "left").collect()
-        arrays = [found[name].to_numpy().astype(np.float64) for name in ("tenure", "left", "weight")]
+        arrays = [numbers(found[name]).astype(np.float64) for name in ("tenure", "left", "weight")]
         return self._fit(*arrays)
 
     def fit_survivors(self, survivors: Sequence[float]) -> Self:

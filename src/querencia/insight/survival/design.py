@@ -7,7 +7,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from querencia.insight.engine import Frame, frame_of, whole
+from querencia.insight.engine import Frame, frame_of, numbers, whole
 from querencia.insight.errors import InputError
 from querencia.insight.reading import example_of
 from querencia.insight.survival.contracts import LEAVERS_MIN, Array, counts
@@ -50,7 +50,7 @@ def patterns(contracts: Any, covariates: Sequence[str]) -> Patterns:
         .sort("tenure", "left", *named, descending=[True, *(False for _ in range(1 + len(named)))])
         .collect()
     )
-    longest, gone, many = (grouped[name].to_numpy().astype(np.float64) for name in ("tenure", "left", "weight"))
+    longest, gone, many = (numbers(grouped[name]).astype(np.float64) for name in ("tenure", "left", "weight"))
     values = {name: grouped[f"x{place}"].to_list() for place, name in enumerate(covariates)}
     made = Patterns(longest, gone, many, values)
     _verify(made)

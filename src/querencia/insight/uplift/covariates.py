@@ -8,7 +8,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from querencia.insight.engine import Frame, rows, whole
+from querencia.insight.engine import Frame, numbers, rows, whole
 from querencia.insight.errors import InputError
 from querencia.insight.uplift.experiment import NAMES
 
@@ -118,6 +118,6 @@ def matrix(frame: Frame, made: Sequence[Column], *others: nw.Expr) -> tuple[Arra
     kept = {f"o{place}": other for place, other in enumerate(others)}
     # Engines hand rows over in any order; folds must not depend on it.
     read = frame.select(**kept, **named).sort(*kept, *named).collect()
-    values = [read[name].to_numpy().astype(np.float64) for name in named]
+    values = [numbers(read[name]).astype(np.float64) for name in named]
     table = np.column_stack(values) if values else np.zeros((len(read), 0))
     return table, [read[name].to_list() for name in kept]
