@@ -17,6 +17,7 @@ INSIDE = {
     "economics": "/economics/",
     "imports": "/imports/",
     "live events": "/arrivals/",
+    "duplicates": "/duplicates/",
     "measures": "/measures/",
     "reactions": "/reactions/",
     "settings": "/settings/",
@@ -28,7 +29,7 @@ INSIDE = {
     "who are you": "/accounts/reauthenticate/",
     "leaving": "/accounts/logout/",
 }
-FOUND = ("customer", "file looked at", "file read", "no such page")
+FOUND = ("customer", "two side by side", "file looked at", "file read", "no such page")
 OUTSIDE = {
     "login": "/accounts/login/",
     "password forgotten": "/accounts/password/reset/",
@@ -44,6 +45,15 @@ def go(window: Window, name: str, house: House, tmp_path: Path) -> None:
         window.go("/customers/")
         page.locator(".people tbody th a").first.click()
         page.wait_for_url("**/customers/*/")
+    elif name == "two side by side":
+        window.go("/customers/")
+        page.locator(".people tbody th a").nth(1).click()
+        page.wait_for_url("**/customers/*/")
+        page.locator("section[aria-labelledby=records] a.button").click()
+        page.fill("#q", "mar")
+        page.press("#q", "Enter")
+        page.locator(".people a.button").first.click()
+        page.wait_for_selector(".sides")
     elif name == "file looked at":
         log = tmp_path / "ventas de mayo.csv"
         rows = [f"{1000 + n};{1 + n:02d}/05/2025;12,50;web;T{n}" for n in range(28)]

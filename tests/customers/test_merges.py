@@ -94,6 +94,16 @@ def test_what_somebody_parted_comes_together_again_only_by_hand() -> None:
 
 
 @pytest.mark.django_db
+def test_whoever_is_given_a_key_stands_for_the_person_from_then_on() -> None:
+    older, newer = (Known(((kind, "1"),)) for kind in ("device", "external"))
+    ids = actions.identify([older, newer], at=AT, source="web")
+    actions.merge(pairs=[(ids[0], ids[1])], staff=somebody(), at=AT)
+    assert persons.heads(ids) == dict.fromkeys(ids, ids[0])
+    actions.identify([Known((("customer_key", "k1"), ("external", "1")))], at=AT, source="web")
+    assert persons.heads(ids) == dict.fromkeys(ids, ids[1])
+
+
+@pytest.mark.django_db
 def test_the_strictest_consent_counts_at_a_merge_and_returns_when_it_is_undone() -> None:
     ana, other = people(2)
     for pk, status in ((ana, "granted"), (other, "withdrawn")):

@@ -49,6 +49,13 @@ ANSWERS = {
     "POST customer_consent": (LOGIN, 302, 403, 302, 302),
     "GET customer_links": (405, 405, 405, 405, 405),
     "POST customer_links": (LOGIN, 302, 403, 302, 302),
+    "GET customer_merge": (LOGIN, 403, 403, 200, 200),
+    "POST customer_merge": (LOGIN, 403, 403, 200, 200),
+    "GET customer_part": (405, 405, 405, 405, 405),
+    "POST customer_part": (LOGIN, 403, 403, 302, 302),
+    "GET duplicates": (LOGIN, 403, 403, 200, 200),
+    "GET duplicate": (405, 405, 405, 405, 405),
+    "POST duplicate": (LOGIN, 403, 403, 404, 404),
     "GET imports": (LOGIN, 403, 403, 200, 200),
     "POST imports": (LOGIN, 403, 403, 200, 200),
     "GET import": (LOGIN, 403, 403, 200, 200),
@@ -140,8 +147,8 @@ def test_an_address_opens_to_whom_it_may(entry: str) -> None:
     found = Import.objects.create(pk=FILE, kind="purchases", file_name="ventas.csv", created_at=cast.AT)
     bruno = actions.add_staff(email="bruno@example.org", password=PASSWORD, name="Bruno", role="agent")
     first = Customer.objects.order_by("pk")[0].pk
-    keys = {"customer": first, "customer_consent": first, "customer_links": first}
-    keys |= {"staff_change": bruno.pk, "key_revoke": 1} | dict.fromkeys(WEBHOOKS, 1)
+    keys = dict.fromkeys(("customer", *(f"customer_{of}" for of in ("consent", "links", "merge", "part"))), first)
+    keys |= {"staff_change": bruno.pk, "key_revoke": 1, "duplicate": 1} | dict.fromkeys(WEBHOOKS, 1)
     pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
     path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern)
     clients = [Client(raise_request_exception=False), *(somebody(role) for role in ROLES)]
@@ -186,7 +193,11 @@ def test_nothing_is_changed_by_a_form_of_another_site(owner: Client) -> None:
         pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
         path = "/" + re.sub(
             r"%\(pk\)s",
-            str(1 if name in ("staff_change", "key_revoke", *WEBHOOKS) or name.startswith("customer_") else FILE),
+            str(
+                1
+                if name in ("staff_change", "key_revoke", "duplicate", *WEBHOOKS) or name.startswith("customer_")
+                else FILE
+            ),
             pattern,
         )
         assert strict.post(path, {"language": "pt"}).status_code == 403, path

@@ -20,11 +20,11 @@ MAY: dict[str, frozenset[str]] = {
     Role.ANALYST: frozenset({"see_customers", "see_figures", "export", "see_runs"}),
     Role.MANAGER: frozenset(
         {"see_customers", "see_figures", "export", "see_runs", "measure", "import", "mend", "back_office"}
-        | {"consents", "privacy"}
+        | {"consents", "privacy", "merge"}
     ),
     Role.OWNER: frozenset(
         {"see_customers", "see_figures", "export", "see_runs", "measure", "import", "mend", "back_office", "settings"}
-        | {"consents", "privacy"}
+        | {"consents", "privacy", "merge"}
     ),
 }
 

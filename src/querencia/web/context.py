@@ -50,6 +50,7 @@ def _menu(request: HttpRequest, rights: frozenset[str]) -> list[Group]:
             [
                 ("import", _("Imports"), "imports"),
                 ("import", _("Live events"), "arrivals"),
+                ("merge", _("Duplicates"), "duplicates"),
                 ("see_runs", _("Measures"), "measures"),
                 ("mend", _("Reactions"), "reactions"),
             ],

@@ -20,7 +20,7 @@ from querencia.customers.actions.imports import (
     run_import,
     spool,
 )
-from querencia.customers.actions.merging import merge, part
+from querencia.customers.actions.merging import merge, part, reconsider
 from querencia.customers.actions.people import mark_invented
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "part",
     "queue_import",
     "receive_file",
+    "reconsider",
     "register_import",
     "reject",
     "replay_rejects",

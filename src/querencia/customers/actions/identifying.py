@@ -15,6 +15,7 @@ from querencia.customers.identity import Known, cleaned
 from querencia.customers.identity.known import Pair
 from querencia.customers.identity.matching import Board, Person, place
 from querencia.customers.models import ContactPoint, Customer, Identifier, Merge, SearchTerm
+from querencia.customers.models.merges import WAITING
 
 ROWS = 500
 # Fewer than the parameters that SQLite takes in one statement.
@@ -52,8 +53,8 @@ def identify(people: Sequence[Known], *, at: datetime, source: str) -> list[int]
 def _identified(people: Sequence[Known], given: Sequence[tuple[Pair, ...]], at: datetime, source: str) -> list[int]:
     board = _board(given, at)
     found = [place(board, identifiers) for identifiers in given]
-    if board.merged:
-        # Merges are rare and done one after the other: what was read before the lock may be old.
+    if board.merged or _keyed(board):
+        # What makes or leads a person is rare and done one after the other: what was read before may be old.
         merging.take_turns()
         board = _board(given, at)
         found = [place(board, identifiers) for identifiers in given]
@@ -62,9 +63,17 @@ def _identified(people: Sequence[Known], given: Sequence[tuple[Pair, ...]], at: 
     for edges, since in ((board.merged, at), (board.quarantined, None)):
         joined = {(ids.get(a, a), ids.get(b, b)): {"kinds": kinds} for (a, b), kinds in edges.items()}
         merging.join(joined, rule=Merge.Rule.IDENTIFIERS, source=source, at=at, since=since)
+    merging.regroup(_keyed(board), at=at)
     owners = [ids.get(node, node) for node in found]
     _fill_in(people, owners)
     return owners
+
+
+def _keyed(board: Board) -> set[int]:
+    """Customers that are given a key now: whoever has one stands for the person that they are part of."""
+    return {
+        node for (kind, _value), node in board.attached.items() if node > 0 and kind == Identifier.Kind.CUSTOMER_KEY
+    }
 
 
 def _board(given: Iterable[tuple[Pair, ...]], at: datetime) -> Board:
@@ -112,10 +121,12 @@ def _people(nodes: set[int]) -> dict[int, Person]:
 
 
 def _edges(board: Board, at: datetime) -> None:
-    """What came together today, and what somebody parted or has yet to decide on."""
+    """What came together today, and what somebody parted or has yet to decide on. That somebody is to look at a pair
+    because much speaks for it does not keep apart whom exact identifiers bring together."""
     today = Q(since__gt=at - A_DAY, until=None)
+    waiting = WAITING & ~Q(rule=Merge.Rule.PROPOSAL)
     for some in batched(sorted(board.people), ASKED, strict=False):
-        rows = Merge.objects.filter(first_id__in=some).filter(today | Q(since=None) | Q(until__isnull=False))
+        rows = Merge.objects.filter(first_id__in=some).filter(today | waiting | Q(until__isnull=False))
         for one, other, since, until in rows.values_list("first_id", "second_id", "since", "until"):
             if since is None or until is not None:
                 board.apart.add((one, other))

@@ -13,7 +13,7 @@ from querencia.customers import events, kinds
 from querencia.customers.actions import scores
 from querencia.customers.identity.components import components, head
 from querencia.customers.models import Customer, Identifier, Merge
-from querencia.customers.models.merges import OPEN
+from querencia.customers.models.merges import OPEN, WAITING
 from querencia.customers.queries import persons
 
 ROWS = 500
@@ -47,8 +47,8 @@ def join(
         return 0
     take_turns()
     before = {each.pk for each in _edges(edges, OPEN)}
-    if since and staff:
-        noted = [each.pk for each in _edges(edges, Q(since=None, until=None))]
+    if since:
+        noted = [each.pk for each in _edges(edges, WAITING)]
         Merge.objects.filter(pk__in=noted).update(since=since, opened_by=staff)
     rows = [
         Merge(
@@ -119,6 +119,17 @@ def part(*, merges: Sequence[Merge], staff: Staff, at: datetime) -> int:
     regroup({node for each in closed for node in (each.first_id, each.second_id)}, at=at)
     _tell(kinds.CUSTOMER_PARTED, [each for each in closed if each.since], staff=staff, at=at)
     return len(closed)
+
+
+@transaction.atomic
+def reconsider(*, merges: Sequence[Merge], staff: Staff, at: datetime) -> int:
+    """Take decisions back: what was joined is parted, and each pair waits for somebody to decide again."""
+    part(merges=[each for each in merges if each.is_open], staff=staff, at=at)
+    told = ("first_id", "second_id", "rule", "evidence", "probability", "source", "noted_at")
+    rows = [Merge(**{name: getattr(each, name) for name in told}) for each in merges]
+    for row in rows:
+        row.evidence = {**row.evidence, "again": True}  # so that no run takes it back
+    return len(Merge.objects.bulk_create(rows, ignore_conflicts=True))
 
 
 def _edges(pairs: Collection[Pair], condition: Q) -> list[Merge]:

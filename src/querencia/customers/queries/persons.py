@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import batched
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from querencia.customers.models import Customer, Merge
-from querencia.customers.models.merges import OPEN
+from querencia.customers.models.merges import OPEN, WAITING
 
 # So many ids a question: SQLite takes no list of any length.
 ASKED = 5_000
+PAIRS = 10
 
 
 # Whoever stands for a person: for others, or for themselves alone.
@@ -92,7 +93,34 @@ def merges(customer_id: int) -> list[Merge]:
     return list(found.select_related("first", "second", "opened_by", "closed_by").order_by("-noted_at", "-pk"))
 
 
-def waiting(limit: int = 50) -> list[Merge]:
-    """Merges that were only noted, because too many came together in a day: somebody decides, the oldest first."""
-    found = Merge.objects.filter(since=None, until=None).select_related("first", "second")
-    return list(found.order_by("noted_at", "pk")[:limit])
+def waiting(*, after: str = "", size: int = PAIRS) -> tuple[list[Merge], str]:
+    """Pairs that somebody has to decide on, the surest first, with the cursor that leads on ("" at the end)."""
+    found = _waiting().select_related("first", "second").order_by("-probability", "pk")
+    if after:
+        sure, pk = _place(after)
+        found = found.filter(Q(probability__lt=sure) | Q(probability=sure, pk__gt=pk), probability__lte=sure)
+    rows = list(found[: size + 1])
+    if len(rows) <= size:
+        return rows, ""
+    return rows[:size], f"{rows[size - 1].probability!r}~{rows[size - 1].pk}"
+
+
+def count_waiting() -> int:
+    return _waiting().count()
+
+
+def _waiting() -> QuerySet[Merge]:
+    # Who became one person by another way is no longer a question.
+    return Merge.objects.filter(WAITING).exclude(first__person__isnull=False, first__person=F("second__person"))
+
+
+def _place(after: str) -> tuple[float, int]:
+    """Raises ValueError for what no page gave."""
+    sure, _, pk = after.partition("~")
+    if not pk.isdecimal():
+        raise ValueError("not a place in this list")
+    return float(sure), int(pk[:18])
+
+
+def merge(pk: int) -> Merge | None:
+    return Merge.objects.select_related("first", "second").filter(pk=pk).first()

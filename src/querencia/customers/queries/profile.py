@@ -6,7 +6,7 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Q, Sum
+from django.db.models import Count, Max, Q, Sum
 
 from querencia.customers import kinds
 from querencia.customers.models import ContactPoint, Customer, Event, Identifier, Purchase, Score
@@ -145,6 +145,29 @@ def people(ids: Iterable[int]) -> dict[int, Person]:
         for pk, nodes in together.items()
         if pk in found
     }
+
+
+@dataclass(frozen=True)
+class Bought:
+    """What records bought, all together."""
+
+    purchases: int
+    amount: int
+    last_day: int | None
+
+
+def bought(people: Iterable[Person]) -> dict[int, Bought]:
+    """By person what all their records bought."""
+    head_of = {node: who.pk for who in people for node in who.ids}
+    found = dict.fromkeys(head_of.values(), Bought(0, 0, None))
+    for some in persons.asked(head_of):
+        rows = Purchase.objects.filter(customer__in=some).values_list("customer").order_by()
+        for node, purchases, amount, last in rows.annotate(Count("pk"), Sum("amount"), Max("day")):
+            known = found[head_of[node]]
+            found[head_of[node]] = Bought(
+                known.purchases + purchases, known.amount + amount, max(last, known.last_day or last)
+            )
+    return found
 
 
 def months(ids: Sequence[int]) -> list[dict[str, Any]]:
