@@ -357,8 +357,6 @@ def engines(*names: str) -> list[Any]:
 @pytest.mark.parametrize("engine", engines(*ALL))
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_engine_gives_the_same_figures(name: str, engine: str, expected: dict[str, Any]) -> None:
-    if name in LONG and engine != "duckdb":
-        pytest.skip("takes long")
     function = FUNCTIONS[name]
     if name not in expected:
         expected[name] = figures(function, given(function.given, "polars"))
