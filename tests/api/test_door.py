@@ -125,7 +125,7 @@ def test_sizes_are_held_to_the_byte(send: Send) -> None:
     assert send("track", compact(padded(32 * KB))).status_code == 200
     refused(send("track", compact(padded(32 * KB + 1))), 400, "too_large")
     assert send("batch", compact({"batch": [TRACK, padded(32 * KB)]})).status_code == 200
-    refused(send("batch", compact({"batch": [TRACK, padded(32 * KB + 1)]})), 400, "event_too_large")
+    assert send("batch", compact({"batch": [TRACK, padded(32 * KB + 1)]})).status_code == 200  # rejected by itself, later
     shell = len(compact({"batch": [], "x": ""}))
     many = {"batch": [padded(10_000)] * 51, "x": ""}
     many["x"] = "x" * (500 * KB - shell - 51 * 10_000 - 50)
@@ -135,7 +135,7 @@ def test_sizes_are_held_to_the_byte(send: Send) -> None:
     refused(send("batch", compact(many)), 400, "too_large")
     assert send("batch", {"batch": [{}] * 2_500}).status_code == 200
     refused(send("batch", {"batch": [{}] * 2_501}), 400, "too_many_events")
-    assert Arrival.objects.count() == 4
+    assert Arrival.objects.count() == 5
 
 
 def test_what_gzip_packed_is_unpacked(send: Send) -> None:

@@ -233,7 +233,7 @@ def test_a_batch_without_a_list_is_one_reject(body: bytes) -> None:
 
 
 def test_every_reason_is_a_sentence() -> None:
-    facts = {"what": "text", "wanted": "number", "value": "v", "field": "f", "limit": 1, "message": "m"}
+    facts = {"what": "text", "wanted": "number", "value": "v", "field": "f", "limit": 1, "size": 2, "message": "m"}
     for code in SENTENCES:
         assert "%" not in reason_text(code, facts)
 
@@ -251,9 +251,11 @@ def test_what_json_may_hold_and_databases_do_not_is_taken_in_without_it() -> Non
 
 
 def test_thousands_of_keys_are_kept() -> None:
-    arrive(track(properties={f"k{n}": n for n in range(10_000)}))
+    arrive(track(1, properties={f"{n:x}": n % 10 for n in range(3_000)}))
+    arrive(track(2, properties={f"k{n}": n for n in range(10_000)}))
     take_in()
-    assert len(Event.objects.get().properties["properties"]) == 10_000
+    assert len(Event.objects.get().properties["properties"]) == 3_000
+    assert rejected() == ["It takes 125 KB; an event takes 32 KB at most."]
 
 
 def test_one_that_no_database_takes_keeps_none_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,3 +425,31 @@ def test_rows_of_arrivals_go_after_a_day_and_what_they_brought_stays() -> None:
     assert intake.forget(at=AT + timedelta(hours=25)) == 1
     assert list(Arrival.objects.all()) == [waits]
     assert Event.objects.count() == 1
+
+
+def test_an_event_that_is_too_large_is_rejected_by_itself() -> None:
+    held = {**track(1), "properties": {"text": ""}}
+    held["properties"]["text"] = "x" * (32 * 1024 - len(json.dumps(held, separators=(",", ":"))))
+    large = {**held, "messageId": "m2", "context": {"text": "x" * 1000}}
+    arrive(held, large, track(3), sentAt=AT.isoformat())
+    take_in()
+    assert sorted(Event.objects.values_list("key", flat=True)) == ["m1", "m3"]
+    assert rejected() == ["It takes 33 KB; an event takes 32 KB at most."]
+    intake.replay(at=AT)
+    take_in()
+    assert rejected() == ["It takes 33 KB; an event takes 32 KB at most."]
+
+
+def test_two_senders_may_number_their_messages_alike() -> None:
+    other = business.create_key(kind="write", name="till", at=AT)[0]
+    arrive(track(1), order(2, total=10))
+    theirs = arrive(track(1, "Door Opened"), order(2, total=10), track(1, "Door Opened"))
+    Arrival.objects.filter(pk=theirs.pk).update(api_key=other)
+    take_in()
+    assert sorted(Event.objects.values_list("kind", flat=True)) == [
+        "Door Opened", "Order Completed", "Order Completed", "Song Played",
+    ]  # fmt: skip
+    theirs.refresh_from_db()
+    assert (theirs.recorded, theirs.known) == (2, 1)
+    # The number of an order is the business's own, whoever tells of it.
+    assert Purchase.objects.count() == 1

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
-EVENT_BYTES_MAX = 32 * 1024
+from querencia.customers.intake import EVENT_BYTES_MAX
+
 BATCH_BYTES_MAX = 500 * 1024
 BATCH_EVENTS_MAX = 2_500
 BATCH_DOORS = ("batch", "import")
@@ -66,8 +67,6 @@ def read(request: HttpRequest, door: str) -> Sent:
         return Sent(body, parsed, 1)
     if len(events) > BATCH_EVENTS_MAX:
         raise BadRequest("too_many_events", f"A batch holds {BATCH_EVENTS_MAX:,} events at most.")
-    if len(body) > EVENT_BYTES_MAX and any(len(to_json(event)) > EVENT_BYTES_MAX for event in events):
-        raise BadRequest("event_too_large", f"An event takes {EVENT_BYTES_MAX // 1024} KB at most.")
     return Sent(body, parsed, len(events))
 
 

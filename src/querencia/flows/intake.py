@@ -32,6 +32,9 @@ KEPT_FOR = timedelta(days=1)
 TELL_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
+# The key and the source of an event.
+type Place = tuple[str, str]
+
 
 def receive(*, api_key_id: int, door: str, body: bytes, events: int, at: datetime) -> None:
     """Keep what was sent, durably, and have it taken in soon."""
@@ -118,18 +121,18 @@ def _storable(batch: _Batch, seen: Sequence[Seen], business: Business | None, at
 def _read(arrivals: Sequence[Arrival], business: Business | None) -> _Batch:
     """What they hold; of events that are said twice only the first, of those that are known none."""
     batch = _Batch({each.pk: each for each in arrivals}, outcomes={each.pk: Outcome() for each in arrivals})
-    first: dict[str, Seen] = {}
+    first: dict[Place, Seen] = {}
     for arrival in arrivals:
         for each in read(arrival, currency=business.currency if business else ""):
             if isinstance(each, Refused):
                 batch.refused.append(each)
-            elif each.key in first:
+            elif each.place in first:
                 batch.outcomes[each.arrival_id].known += 1
             else:
-                first[each.key] = each
-    known = queries.known_keys(list(first))
-    for key, each in first.items():
-        if key in known:
+                first[each.place] = each
+    known = queries.known(first.keys())
+    for place, each in first.items():
+        if place in known:
             batch.outcomes[each.arrival_id].known += 1
         else:
             batch.seen.append(each)
@@ -153,31 +156,31 @@ def _store(batch: _Batch, business: Business | None, at: datetime) -> list[Seen]
     people = _identify(batch.seen, at)
     impossible = _trade(batch.seen, people, business, at)
     batch.refused.extend(impossible.values())
-    stored = [each for each in batch.seen if each.key not in impossible]
-    record([_event(each, people[each.key]) for each in stored], at=at)
+    stored = [each for each in batch.seen if each.place not in impossible]
+    record([_event(each, people[each.place]) for each in stored], at=at)
     return stored
 
 
-def _identify(seen: Iterable[Seen], at: datetime) -> dict[str, int]:
+def _identify(seen: Iterable[Seen], at: datetime) -> dict[Place, int]:
     """The customer of each event. Who is who only `identify` and `alias` say; all others name somebody."""
     wanted: dict[tuple[object, ...], Known] = {}
-    asked: dict[str, tuple[object, ...]] = {}
+    asked: dict[Place, tuple[object, ...]] = {}
     for each in seen:
         known = Known(identifiers_of(each), traits_of(each))
         # Alike but for what it tells of them is asked once.
-        same = known.identifiers if not known.traits else (each.key,)
+        same = known.identifiers if not known.traits else each.place
         wanted.setdefault(same, known)
-        asked[each.key] = same
+        asked[each.place] = same
     ids = identify(list(wanted.values()), at=at, source=SOURCE)
     found = dict(zip(wanted, ids, strict=True))
-    return {key: found[same] for key, same in asked.items()}
+    return {place: found[same] for place, same in asked.items()}
 
 
 def _event(each: Seen, customer_id: int) -> NewEvent:
     return NewEvent(
         kind=each.kind,
         key=each.key,
-        source=SOURCE,
+        source=each.source,
         customer_id=customer_id,
         occurred_at=each.occurred_at,
         channel=each.channel,
@@ -189,7 +192,9 @@ def _event(each: Seen, customer_id: int) -> NewEvent:
 # -- orders ------------------------------------------------------------------------------------------------------------
 
 
-def _trade(seen: Iterable[Seen], people: dict[str, int], business: Business | None, at: datetime) -> dict[str, Refused]:
+def _trade(
+    seen: Iterable[Seen], people: dict[Place, int], business: Business | None, at: datetime
+) -> dict[Place, Refused]:
     """Orders into purchases, then what was given back of them; what cannot be so, by the key of its event."""
     trade = [each for each in seen if each.order is not None]
     if not trade:
@@ -203,15 +208,15 @@ def _trade(seen: Iterable[Seen], people: dict[str, int], business: Business | No
     if not back:
         return {}
     orders = queries.orders([order.order for _each, order in back])
-    impossible: dict[str, Refused] = {}
+    impossible: dict[Place, Refused] = {}
     refunds: dict[str, NewPurchase] = {}
     for each, order in back:
-        owner, left = orders.get(order.order, (people[each.key], None))
+        owner, left = orders.get(order.order, (people[each.place], None))
         amount = left if order.amount is None else order.amount
         if amount is None:
-            impossible[each.key] = _refused(each, "unknown_order", order)
+            impossible[each.place] = _refused(each, "unknown_order", order)
         elif left is not None and amount > left:
-            impossible[each.key] = _refused(each, "too_much", order)
+            impossible[each.place] = _refused(each, "too_much", order)
         elif amount and order.key not in refunds:
             refunds[order.key] = _refund(each, order, owner, amount, rest)
             if left is not None:
@@ -220,11 +225,11 @@ def _trade(seen: Iterable[Seen], people: dict[str, int], business: Business | No
     return impossible
 
 
-def _sale(each: Seen, order: Sale, people: dict[str, int], rest: str) -> NewPurchase:
+def _sale(each: Seen, order: Sale, people: dict[Place, int], rest: str) -> NewPurchase:
     return NewPurchase(
         key=order.order,
         source=SOURCE,
-        customer_id=people[each.key],
+        customer_id=people[each.place],
         at=each.occurred_at,
         amount=order.amount,
         currency=order.currency,

@@ -1,7 +1,19 @@
 """What machines send in Segment's format: what it means, or why it means nothing. Nothing here asks a database."""
 
 from querencia.customers.intake.orders import GivenBack, Line, Sale
-from querencia.customers.intake.reading import SOURCE, Seen, read
+from querencia.customers.intake.reading import EVENT_BYTES_MAX, SOURCE, Seen, read, source_of
 from querencia.customers.intake.reasons import Refusal, Refused, reason_text
 
-__all__ = ["SOURCE", "GivenBack", "Line", "Refusal", "Refused", "Sale", "Seen", "read", "reason_text"]
+__all__ = [
+    "EVENT_BYTES_MAX",
+    "SOURCE",
+    "GivenBack",
+    "Line",
+    "Refusal",
+    "Refused",
+    "Sale",
+    "Seen",
+    "read",
+    "reason_text",
+    "source_of",
+]

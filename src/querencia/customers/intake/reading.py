@@ -7,14 +7,18 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from querencia.customers.identity import is_blocked
 from querencia.customers.intake.orders import GivenBack, Sale, is_order, order_of
 from querencia.customers.intake.reasons import Refusal, Refused, what_is
 from querencia.customers.models import Arrival
 
+# Of orders, whose numbers are the business's own. What tells one message from another its sender alone knows.
 SOURCE = "segment"
+EVENT_BYTES_MAX = 32 * 1024
+# What we write into an event ourselves: an id where it has none, and when its batch was sent.
+ADDED_BYTES_MAX = 512
 DOORS = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
 TYPES = frozenset(DOORS.values())
 KIND_LENGTH_MAX = 80
@@ -40,6 +44,7 @@ class Seen:
     """An event that can be taken in."""
 
     arrival_id: int
+    source: str
     key: str
     type: str
     kind: str
@@ -54,6 +59,16 @@ class Seen:
     is_live: bool
     event: Any = field(repr=False)
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """What makes it one event, however often it is sent."""
+        return (self.key, self.source)
+
+
+def source_of(api_key_id: int) -> str:
+    """Where the events of a key come from. Two senders may number their messages alike."""
+    return f"{SOURCE}:{api_key_id}"
+
 
 def read(arrival: Arrival, *, currency: str) -> Iterator[Seen | Refused]:
     """Everything that an arrival holds, in its order; `currency` is the business's, empty before it has one."""
@@ -61,7 +76,8 @@ def read(arrival: Arrival, *, currency: str) -> Iterator[Seen | Refused]:
     if arrival.door == "replay":
         for number, kept in enumerate(body):
             received_at = datetime.fromisoformat(kept["received_at"])
-            yield _one(kept["event"], arrival, number, received_at, currency, is_live=kept["is_live"])
+            size = _size(kept["event"], arrival) - ADDED_BYTES_MAX
+            yield _one(kept["event"], arrival, number, received_at, currency, is_live=kept["is_live"], size=size)
         return
     if arrival.door not in ("batch", "import"):
         yield _one(_typed(body, arrival.door), arrival, 0, arrival.received_at, currency)
@@ -73,9 +89,15 @@ def read(arrival: Arrival, *, currency: str) -> Iterator[Seen | Refused]:
     sent_at = body.get("sentAt")
     is_live = arrival.door != "import"
     for number, event in enumerate(events):
+        size = _size(event, arrival)
         if sent_at is not None and isinstance(event, dict) and "sentAt" not in event:
             event["sentAt"] = sent_at
-        yield _one(event, arrival, number, arrival.received_at, currency, is_live=is_live)
+        yield _one(event, arrival, number, arrival.received_at, currency, is_live=is_live, size=size)
+
+
+def _size(event: Any, arrival: Arrival) -> int:
+    """In bytes, as it was sent; 0 where the whole body is smaller than one event may be."""
+    return len(to_json(event)) if len(arrival.body) > EVENT_BYTES_MAX else 0
 
 
 def _parsed(given: bytes) -> Any:
@@ -104,13 +126,22 @@ def _typed(event: Any, door: str) -> Any:
 
 
 def _one(
-    event: Any, arrival: Arrival, number: int, received_at: datetime, currency: str, *, is_live: bool = True
+    event: Any,
+    arrival: Arrival,
+    number: int,
+    received_at: datetime,
+    currency: str,
+    *,
+    is_live: bool = True,
+    size: int = 0,
 ) -> Seen | Refused:
     if isinstance(event, dict) and not event.get("messageId"):
         # Of its place, so that it is the same event however often it is read.
         event = {**event, "messageId": f"arrival-{arrival.pk}-{number}"}
     try:
-        return _seen(event, arrival.pk, received_at, currency, is_live)
+        if size > EVENT_BYTES_MAX:
+            raise Refusal("too_large", size=-(-size // 1024), limit=EVENT_BYTES_MAX // 1024)
+        return _seen(event, arrival, received_at, currency, is_live)
     except Refusal as refused:
         return Refused(arrival.pk, kind_of(event), refused.code, event, refused.facts, is_live)
 
@@ -121,7 +152,7 @@ def kind_of(event: Any) -> str:
     return next((name[:KIND_LENGTH_MAX].replace("\0", "") for name in named if isinstance(name, str) and name), "")
 
 
-def _seen(event: Any, arrival_id: int, received_at: datetime, currency: str, is_live: bool) -> Seen:
+def _seen(event: Any, arrival: Arrival, received_at: datetime, currency: str, is_live: bool) -> Seen:
     if not isinstance(event, dict):
         raise Refusal("not_object", what=what_is(event))
     sort = event.get("type")
@@ -144,7 +175,8 @@ def _seen(event: Any, arrival_id: int, received_at: datetime, currency: str, is_
     if sort == "track" and is_order(name):
         order = order_of(name, properties, message_id=key, currency=currency)
     return Seen(
-        arrival_id=arrival_id,
+        arrival_id=arrival.pk,
+        source=source_of(arrival.api_key_id),
         key=key,
         type=sort,
         kind=_kind(name) if name else sort,

@@ -11,6 +11,7 @@ SENTENCES = {
     "no_type": _("It does not say what it is: “type” is missing."),
     "unknown_type": _("“%(value)s” is no type of event that we know."),
     "wrong_type": _("“%(field)s” is %(what)s, not %(wanted)s."),
+    "too_large": _("It takes %(size)s KB; an event takes %(limit)s KB at most."),
     "too_long": _("“%(field)s” is longer than %(limit)s characters."),
     "nobody": _("It names nobody: “userId” and “anonymousId” are missing or say nothing."),
     "no_name": _("It does not say what happened: “event” is missing."),

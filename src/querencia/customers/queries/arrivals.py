@@ -1,6 +1,6 @@
 """Reading what machines sent: what waits, what the last minute brought, what was rejected and why."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -74,13 +74,14 @@ def is_anything_waiting() -> bool:
 def latest_events(limit: int) -> list[Event]:
     """What was taken in last, the newest first, among the newest events of all sources."""
     newest = Event.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    found = Event.objects.filter(pk__gt=newest - LOOKED_THROUGH, source=SOURCE)
+    found = Event.objects.filter(pk__gt=newest - LOOKED_THROUGH, source__startswith=f"{SOURCE}:")
     return list(found.select_related("customer").order_by("-pk")[:limit])
 
 
-def known_keys(keys: Sequence[str]) -> set[str]:
-    """Which of these events are known already."""
-    return set(Event.objects.filter(key__in=keys, source=SOURCE).values_list("key", flat=True))
+def known(places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Which of these events, by key and source, are known already."""
+    rows = Event.objects.filter(key__in={key for key, _source in places}, source__in={source for _key, source in places})
+    return set(rows.values_list("key", "source")) & set(places)
 
 
 def orders(numbers: Sequence[str]) -> dict[str, tuple[int, int]]:
