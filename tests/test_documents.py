@@ -177,3 +177,31 @@ def test_every_page_of_the_gallery_is_listed_and_runs_something() -> None:
     listed = gallery.PAGES[0].parent / "README.md"
     assert all(page == listed or f"({page.name})" in listed.read_text() for page in gallery.PAGES)
     assert all(any(gallery.BLOCK.finditer(page.read_text())) for page in gallery.PAGES)
+
+
+# -- the document of the API -------------------------------------------------------------------------------------------
+
+API = (ROOT / "docs" / "api.md").read_text()
+
+
+def test_every_operation_has_its_heading_and_every_heading_its_operation() -> None:
+    from querencia.api.rest.openapi import document
+
+    there = {
+        f"{method.upper()} {path.removeprefix('/api/v1')}"
+        for path, methods in document()["paths"].items()
+        for method in methods
+    }
+    told = set(re.findall(r"^### `(\S+ \S+)`$", API, re.MULTILINE))
+    assert there - told == set(), "Give them a heading in docs/api.md"
+    assert told - there == set(), "There are no such operations: take them out of docs/api.md"
+
+
+def test_every_scope_and_every_problem_of_the_api_is_told() -> None:
+    from querencia.api.rest.problems import KINDS
+    from querencia.business.keys import SCOPES
+
+    rows = "\n".join(line for line in API.splitlines() if line.startswith("|"))
+    assert not [scope for scope in SCOPES["api"] if f"`{scope}`" not in rows]
+    for code, (status, _title, _do) in KINDS.items():
+        assert re.search(rf"^\| {status} \|.*`{code}`", API, re.MULTILINE), f"Tell of {code} in docs/api.md"

@@ -77,6 +77,13 @@ def test_the_page_shows_a_new_key_once_and_revokes_it() -> None:
     assert key[0] not in again.content.decode()
     assert "the shop" in again.content.decode()
     assert "no-store" in again["Cache-Control"]
+    assert "Say what the key may do" in client.post("/settings/keys/", {"name": "s", "kind": "api"}).content.decode()
+    chosen = {"name": "s", "kind": "api", "scopes": ["events:read"], "expires_on": "2030-01-01"}
+    client.post("/settings/keys/", chosen)
+    secret = ApiKey.objects.get(kind="api")
+    assert (secret.scopes, secret.expires_at) == (["events:read"], datetime(2029, 12, 31, 23, tzinfo=UTC))
+    assert "events:read" in client.get("/settings/keys/").content.decode()
+    secret.delete()
     client.post(f"/settings/keys/{found.pk}/revoke/")
     assert queries.key_in_force(key[0], at=datetime.now(UTC)) is None
     assert client.post("/settings/keys/", {"name": "", "kind": "write"}).status_code == 200
@@ -94,12 +101,12 @@ def test_the_command_makes_lists_and_revokes(tmp_path: Path) -> None:
     made = keys("create", "--kind", "write", "--name", "shop")
     key = made.stdout.splitlines()[-1]
     assert re.fullmatch(r"qw_[\w-]{43}", key)
-    secret = keys("create", "--kind", "api", "--name", "server", "--scope", "read").stdout.splitlines()[-1]
+    secret = keys("create", "--kind", "api", "--name", "server", "--scope", "customers:read").stdout.splitlines()[-1]
     assert secret.startswith("qk_")
     listed = keys("list").stdout
     assert key not in listed
     assert f"…{key[-4:]}" in listed
-    assert "server: read; never used; in force" in listed
+    assert "server: customers:read; never used; in force" in listed
     assert keys("revoke", "shop").returncode == 0
     assert "revoked" in keys("list").stdout
     for wrong in (["revoke", "shop"], ["revoke"], ["create"], ["create", "--name", "x", "--scope", "all"]):

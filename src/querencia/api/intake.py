@@ -2,7 +2,6 @@
 
 import logging
 import time
-from datetime import timedelta
 from functools import cache
 
 from django.conf import settings
@@ -12,8 +11,9 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
 from querencia.api import reading
+from querencia.api.keys import in_force
 from querencia.api.limits import Allowance
-from querencia.business import actions, keys, queries
+from querencia.business import keys
 from querencia.business.models import ApiKey
 from querencia.common.time import now
 from querencia.flows import intake
@@ -101,14 +101,9 @@ def project(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _key(shown: str) -> ApiKey | None:
-    """The key in force that may send events; its use is noted, once a minute at most."""
-    at = now()
-    found = queries.key_in_force(shown, at=at) if shown else None
-    if found is None or keys.INTAKE not in found.scopes:
-        return None
-    if found.last_used_at is None or at - found.last_used_at >= timedelta(minutes=1):
-        actions.note_use(key_id=found.pk, at=at)
-    return found
+    """The key in force that may send events."""
+    found = in_force(shown, at=now())
+    return found if found and keys.INTAKE in found.scopes else None
 
 
 def _other(request: HttpRequest, allowed: str) -> HttpResponse:

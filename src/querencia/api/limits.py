@@ -5,13 +5,14 @@ import threading
 
 
 class Allowance:
-    """Events a second for each key, with two seconds' worth saved up at most."""
+    """So many a second for each key, with so many seconds' worth saved up at most."""
 
-    SAVED_SECONDS = 2.0
     KEYS_MAX = 10_000
 
-    def __init__(self, per_second: float) -> None:
+    def __init__(self, per_second: float, saved_seconds: float = 2.0) -> None:
         self.per_second = per_second
+        self.most = per_second * saved_seconds
+        self.least = min(1.0, self.most)
         self._left: dict[int, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
@@ -23,13 +24,21 @@ class Allowance:
         """
         if self.per_second <= 0:
             return 0
-        most = self.per_second * self.SAVED_SECONDS
         with self._lock:
-            left, then = self._left.get(key, (most, now))
-            left = min(most, left + (now - then) * self.per_second)
-            if left <= 0:
-                return max(1, math.ceil(-left / self.per_second))
+            left = self._now_left(key, now)
+            if left < self.least:
+                return max(1, math.ceil((self.least - left) / self.per_second))
             if len(self._left) >= self.KEYS_MAX and key not in self._left:
                 self._left.clear()
             self._left[key] = (left - events, now)
         return 0
+
+    def left(self, key: int, *, now: float) -> tuple[int, int]:
+        """What the key may still take, and the seconds until it may take the most it ever may."""
+        with self._lock:
+            left = self._now_left(key, now)
+        return max(0, math.floor(left)), math.ceil((self.most - left) / self.per_second)
+
+    def _now_left(self, key: int, now: float) -> float:
+        left, then = self._left.get(key, (self.most, now))
+        return min(self.most, left + (now - then) * self.per_second)

@@ -56,8 +56,7 @@ def key_within(sent: Sent) -> str:
 
 def read(request: HttpRequest, door: str) -> Sent:
     """The body, unpacked and parsed. Raises BadRequest."""
-    limit = BATCH_BYTES_MAX if door in BATCH_DOORS else EVENT_BYTES_MAX
-    body = _unpacked(_body(request, limit), request.META.get("HTTP_CONTENT_ENCODING", ""), limit)
+    body = body_of(request, BATCH_BYTES_MAX if door in BATCH_DOORS else EVENT_BYTES_MAX)
     try:
         parsed = from_json(body, allow_inf_nan=False)
     except ValueError as fault:
@@ -68,6 +67,11 @@ def read(request: HttpRequest, door: str) -> Sent:
     if len(events) > BATCH_EVENTS_MAX:
         raise BadRequest("too_many_events", f"A batch holds {BATCH_EVENTS_MAX:,} events at most.")
     return Sent(body, parsed, len(events))
+
+
+def body_of(request: HttpRequest, limit: int) -> bytes:
+    """The body, unpacked, of so many bytes at most. Raises BadRequest."""
+    return _unpacked(_body(request, limit), request.META.get("HTTP_CONTENT_ENCODING", ""), limit)
 
 
 def _body(request: HttpRequest, limit: int) -> bytes:

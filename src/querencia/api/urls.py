@@ -1,11 +1,17 @@
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
 from querencia.api import intake
+from querencia.api.rest import openapi
+from querencia.api.rest.api import patterns
+from querencia.api.rest.door import door, nothing_there
 
 app_name = "api"
 DOORS = "identify|track|page|screen|group|alias|batch|import"
 
 urlpatterns = [
+    path("api/v1/openapi.json", door(openapi.serve), name="openapi"),
+    path("api/v1", door(nothing_there)),
+    path("api/v1/", include(patterns())),
     re_path(rf"^v1/(?P<door>{DOORS})/?$", intake.receive, name="door"),
     # As pages send them, a letter each; without preflight where they say that it is plain text.
     path("v1/i", intake.receive, {"door": "identify"}),

@@ -8,11 +8,11 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
 
-PREFIX = "/v1/"
+PREFIXES = ("/v1/", "/api/v1")
 
 
 class MachineHandler(WSGIHandler):
-    """Serves the same addresses as Django's own handler, for those that begin with ``PREFIX``."""
+    """Serves the same addresses as Django's own handler, for those that begin with one of ``PREFIXES``."""
 
     def load_middleware(self, is_async: bool = False) -> None:
         self._view_middleware: list[Any] = []

@@ -88,10 +88,10 @@ def create_key(
     created_by: Staff | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key for a machine; the row, and the key itself, which nobody can ask for again. Without ``scopes`` it may
-    all that its kind may. Raises ValidationError."""
+    what `keys.DEFAULT_SCOPES` says of its kind. Raises ValidationError."""
     if kind not in keys.SCOPES:
         raise ValidationError({"kind": _("%(kind)s is no kind of key: write or api.") % {"kind": kind}})
-    wanted = list(dict.fromkeys(keys.SCOPES[kind] if scopes is None else scopes))
+    wanted = list(dict.fromkeys(keys.DEFAULT_SCOPES[kind] if scopes is None else scopes))
     if not wanted or set(wanted) - set(keys.SCOPES[kind]):
         allowed = ", ".join(keys.SCOPES[kind])
         raise ValidationError({"scopes": _("Such a key may be given: %(scopes)s.") % {"scopes": allowed}})

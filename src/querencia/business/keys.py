@@ -3,9 +3,33 @@
 import hashlib
 import secrets
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 INTAKE = "intake"
-# What may be asked of a key. A write key stands in pages that anybody reads: it sends, and sees nothing.
-SCOPES = {"write": (INTAKE,), "api": (INTAKE, "read", "write")}
+# What may be asked of a key, in words. Whoever writes facts may name people by identifiers, and so create them.
+SCOPES_TOLD: dict[str, str | Promise] = {
+    "customers:read": _("See customers, their names, addresses and identifiers"),
+    "customers:write": _("Create and change customers, give them identifiers"),
+    "consents:read": _("See what customers allowed and forbade"),
+    "consents:write": _("Write down what customers allow and forbid"),
+    "purchases:read": _("See purchases and refunds"),
+    "purchases:write": _("Record purchases and refunds"),
+    "events:read": _("See events"),
+    "events:write": _("Record events"),
+    "scores:read": _("See scores and segments of customers"),
+    "measures:read": _("See the measures of the business"),
+    "merges:read": _("See which customers were merged"),
+    "merges:write": _("Merge customers and part them again"),
+    INTAKE: _("Send events in Segment's format"),
+}
+# A write key stands in pages that anybody reads: it sends, and sees nothing.
+SCOPES = {"write": (INTAKE,), "api": tuple(SCOPES_TOLD)}
+# What a key may whose maker did not say: who is who is decided by keys alone that were made for it.
+DEFAULT_SCOPES = {
+    "write": (INTAKE,),
+    "api": tuple(scope for scope in SCOPES_TOLD if scope not in ("merges:write", INTAKE)),
+}
 PREFIXES = {"write": "qw_", "api": "qk_"}
 
 

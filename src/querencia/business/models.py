@@ -160,3 +160,23 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (…{self.ending})"
+
+
+class KeptAnswer(models.Model):
+    """What a key was answered to a request that it gave a name of its own (``Idempotency-Key``), so that who asks again
+    is answered the same and nothing is done twice. Without ``status`` the request is still being worked at."""
+
+    api_key = models.ForeignKey(ApiKey, models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)  # SHA-256 of method, address and body
+    claimed_at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(default=b"")
+
+    class Meta:
+        indexes = [models.Index(fields=["claimed_at"], name="kept_answer_claimed")]
+        constraints = [models.UniqueConstraint(fields=["api_key", "name"], name="kept_answer_once")]
+
+    def __str__(self) -> str:
+        return f"{self.api_key_id} {self.status}"

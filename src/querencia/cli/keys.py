@@ -44,7 +44,9 @@ def command(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="What it may do; may be said more than once.", show_default="all of its kind"
+            metavar="NAME",
+            help="What it may do, such as customers:read; may be said more than once.",
+            show_default="of an api key all but merges:write and intake",
         ),
     ] = None,
     expires: Annotated[

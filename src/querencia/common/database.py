@@ -41,6 +41,25 @@ def alone(name: str, *, patience: float = PATIENCE_SECONDS) -> Iterator[bool]:
             yield _tried(lambda: _flocked(file.fileno()), patience)
 
 
+@contextmanager
+def durable() -> Iterator[None]:
+    """What is committed within not even a power cut takes away again. SQLite otherwise waits for the disk at
+    checkpoints only, which is right for what can be done again; PostgreSQL always waits."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        yield
+        return
+    _synchronous("FULL")
+    try:
+        yield
+    finally:
+        _synchronous("NORMAL")
+
+
+def _synchronous(how: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA synchronous={how}")
+
+
 def _tried(take: Callable[[], bool], patience: float) -> bool:
     until = time.monotonic() + patience
     while not (is_taken := take()) and time.monotonic() < until:

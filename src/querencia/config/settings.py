@@ -252,6 +252,8 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20
 # How many events a second one key may send to each process that serves; 0 sets no limit.
 INTAKE_EVENTS_PER_SECOND = environment.number("QUERENCIA_INTAKE_RATE", 20_000)
+# How many requests a minute one key may make of each process that serves; 0 sets no limit.
+API_REQUESTS_PER_MINUTE = environment.number("QUERENCIA_API_RATE", 6_000)
 IMPORTS_FOLDER = HOME / "imports"
 COLUMNS_FOLDER = HOME / "columns"
 # What the nightly analysis may take of the machine; beyond the memory it goes on on disk.

@@ -52,6 +52,37 @@ def record(events: Sequence[NewEvent], *, at: datetime) -> int:
     return new
 
 
+@dataclass(frozen=True)
+class Written:
+    """What became of one: its id, and ``created`` or ``unchanged``; or without one that it ``differs`` from what is
+    known under its key."""
+
+    result: str
+    pk: int = 0
+
+
+def write(events: Sequence[NewEvent], *, at: datetime) -> list[Written]:
+    """Write events as `record` does; what became of each, in order."""
+    with transaction.atomic():
+        known = {place: kind for place, (_pk, kind) in _known(events).items()}
+        results = []
+        for each in events:
+            before = known.setdefault((each.key, each.source), "")
+            results.append("created" if not before else "unchanged" if before == each.kind else "differs")
+            known[each.key, each.source] = before or each.kind
+        record([each for each, result in zip(events, results, strict=True) if result == "created"], at=at)
+        ids = _known(events)
+    return [
+        Written(result, 0 if result == "differs" else ids[each.key, each.source][0])
+        for each, result in zip(events, results, strict=True)
+    ]
+
+
+def _known(events: Sequence[NewEvent]) -> dict[tuple[str, str], tuple[int, str]]:
+    rows = Event.objects.filter(key__in={each.key for each in events})
+    return {(key, source): (pk, kind) for key, source, pk, kind in rows.values_list("key", "source", "pk", "kind")}
+
+
 def record_selected(select: str, parameters: Sequence[Any] = ()) -> int:
     """Write the live events that a SELECT gives in the columns ``FIELDS``; how many were new. As for `record`."""
     with transaction.atomic():

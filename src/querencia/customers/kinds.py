@@ -31,8 +31,16 @@ MEASURES_DONE = "measures.done"
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind(CUSTOMER_CREATED, pgettext_lazy("event", "Written down by hand"), _("A customer was created by hand")),
-        Kind(CUSTOMER_CHANGED, pgettext_lazy("event", "Details changed by hand"), _("A customer was changed by hand")),
+        Kind(
+            CUSTOMER_CREATED,
+            pgettext_lazy("event", "Written down"),
+            _("A customer was created, by hand or by another system"),
+        ),
+        Kind(
+            CUSTOMER_CHANGED,
+            pgettext_lazy("event", "Details changed"),
+            _("A customer was changed, by hand or by another system"),
+        ),
         Kind(CUSTOMER_MERGED, pgettext_lazy("event", "Records joined"), _("Two customers became one person")),
         Kind(CUSTOMER_PARTED, pgettext_lazy("event", "Records parted"), _("A joined person became two again")),
         Kind(CUSTOMER_LATE, pgettext_lazy("event", "Is late"), _("A customer has been silent for longer than usual")),

@@ -1,8 +1,6 @@
 """What machines send: kept at once, taken in a moment later, so that the door is fast and nothing is lost."""
 
 import logging
-import threading
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,12 +22,11 @@ from querencia.customers.intake import SOURCE, GivenBack, Line, Refused, Sale, S
 from querencia.customers.intake.people import identifiers_of, traits_of
 from querencia.customers.models import Arrival
 from querencia.customers.queries import arrivals as queries
+from querencia.flows import waking
 
 # Enough that a batch is worth its transaction, few enough that who knocks meanwhile does not wait long.
 EVENTS_TOGETHER = 2_000
 KEPT_FOR = timedelta(days=1)
-# The worker is told once a second at most, a second later: whatever comes in between it will find.
-TELL_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 # The key and the source of an event.
@@ -40,14 +37,14 @@ def receive(*, api_key_id: int, door: str, body: bytes, events: int, at: datetim
     """Keep what was sent, durably, and have it taken in soon."""
     arrival = Arrival(api_key_id=api_key_id, door=door, body=body, events=events, received_at=at)
     actions.keep_arrival(arrival)
-    _tell_worker()
+    waking.take_in()
 
 
 def replay(*, ids: Sequence[int] | None = None, at: datetime) -> int:
     """Try rejected events (all without ``ids``) again; how many."""
     number = actions.replay_rejects(ids=ids, at=at)
     if number:
-        _tell_worker()
+        waking.take_in()
     return number
 
 
@@ -265,25 +262,3 @@ def _lines(lines: Sequence[Line], amount: int, rest: str) -> list[NewLine]:
 
 def _refused(each: Seen, code: str, order: GivenBack) -> Refused:
     return Refused(each.arrival_id, each.kind, code, each.event, {"value": order.order}, each.is_live)
-
-
-# -- waking the worker -------------------------------------------------------------------------------------------------
-
-_telling = threading.Lock()
-_told_until = 0.0
-
-
-def _tell_worker() -> None:
-    """Rows say what is to be done: a message that is lost costs a minute, never an event."""
-    global _told_until
-    with _telling:
-        now = time.monotonic()
-        if now < _told_until:
-            return
-        _told_until = now + TELL_SECONDS
-    from querencia.flows import tasks
-
-    try:
-        tasks.take_in.schedule(delay=TELL_SECONDS)
-    except Exception:
-        log.warning("the worker could not be told; it looks for itself every minute")

@@ -3,6 +3,7 @@
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
+from querencia.business import idempotency
 from querencia.common.time import now
 from querencia.customers.queries import imports as queries
 from querencia.flows import imports, intake, outbox
@@ -61,3 +62,9 @@ def attend_intake() -> None:
 def forget_arrivals() -> None:
     """Every hour: rows of arrivals that were taken in long ago go."""
     intake.forget(at=now())
+
+
+@db_periodic_task(crontab(minute="27"))  # type: ignore[untyped-decorator]
+def forget_answers() -> None:
+    """Every hour: answers that are kept for who asks again go after a day."""
+    idempotency.forget(at=now())

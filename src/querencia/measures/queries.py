@@ -68,6 +68,13 @@ def measure_before(measure: Measure, days: int = 30) -> Measure | None:
     return Measure.objects.filter(day__lte=measure.day - timedelta(days=days)).order_by("-day").first()
 
 
+def measures(*, since: date | None, until: date | None, before: date | None, size: int) -> list[Measure]:
+    """So many days between two, both inclusive, and before another one; the newest first."""
+    days = {"day__gte": since, "day__lte": until, "day__lt": before}
+    rows = Measure.objects.filter(**{name: day for name, day in days.items() if day})
+    return list(rows.order_by("-day")[:size])
+
+
 def trend(days: int = 730) -> list[Measure]:
     """The measures of so many days up to the newest, oldest first."""
     newest = latest_measure()

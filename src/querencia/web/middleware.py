@@ -17,7 +17,7 @@ VARIANTS = {"pt": "pt-pt"}
 
 type Handler = Callable[[HttpRequest], HttpResponse]
 
-OPEN_BEFORE_SET_UP = ("/welcome/", "/static/", "/health/", "/language/", "/v1/")
+OPEN_BEFORE_SET_UP = ("/welcome/", "/static/", "/health/", "/language/", "/v1/", "/api/")
 
 
 def language(get_response: Handler) -> Handler:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from querencia.common.database import durable
 from querencia.customers.intake import Refused
 from querencia.customers.models import Arrival, Reject
 
@@ -52,14 +53,9 @@ def keep_arrival(arrival: Arrival) -> None:
 
 
 def _write(group: Sequence[_Ticket]) -> None:
-    # SQLite waits for the disk at checkpoints only, enough for what can be done again. Nobody sends this again.
-    is_to_be_told = connection.vendor == "sqlite" and not connection.in_atomic_block
     try:
-        if is_to_be_told:
-            _synchronous("FULL")
-        _insert([ticket.arrival for ticket in group])
-        if is_to_be_told:
-            _synchronous("NORMAL")
+        with durable():
+            _insert([ticket.arrival for ticket in group])
     except BaseException as fault:
         for ticket in group:
             ticket.fault = fault
@@ -76,11 +72,6 @@ def _insert(arrivals: Sequence[Arrival]) -> None:
     ]
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.executemany(f"INSERT INTO {ARRIVAL} ({INTO}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)", rows)
-
-
-def _synchronous(how: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA synchronous={how}")
 
 
 @dataclass

@@ -34,21 +34,26 @@ type Key = tuple[int, str, str]
 
 
 def record(said: Iterable[Said], *, source: str, at: datetime) -> int:
-    """Write down what people said; how many rows are new. What already counts changes nothing, however often it is
+    """Write down what people said; how many rows are new. As `recorded` tells."""
+    return len(recorded(said, source=source, at=at))
+
+
+def recorded(said: Iterable[Said], *, source: str, at: datetime) -> list[Consent]:
+    """Write down what people said; the rows that are new. What already counts changes nothing, however often it is
     said again; of two answers of one moment the stricter counts. Each new row is an event of its customer's."""
     strictest: dict[Key, Said] = {}
     for one in said:
         known = strictest.get(_key(one))
         if known is None or queries.place(at, one.status) > queries.place(at, known.status):
             strictest[_key(one)] = one
-    new = 0
+    new: list[Consent] = []
     for some in batched(sorted(strictest.values(), key=_key), ROWS, strict=False):
         with transaction.atomic():
             new += _record(some, source, at)
     return new
 
 
-def _record(said: Sequence[Said], source: str, at: datetime) -> int:
+def _record(said: Sequence[Said], source: str, at: datetime) -> list[Consent]:
     ids = sorted({one.customer_id for one in said})
     # In order and to ourselves, so that two who write at once see each other's rows.
     list(Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
@@ -81,7 +86,7 @@ def _record(said: Sequence[Said], source: str, at: datetime) -> int:
         for row in made
     ]
     events.record(told, at=at)
-    return len(made)
+    return made
 
 
 def _counting(ids: Sequence[int]) -> tuple[dict[Key, Consent], dict[Key, datetime]]:

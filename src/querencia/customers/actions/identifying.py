@@ -79,7 +79,7 @@ def _keyed(board: Board) -> set[int]:
 def _board(given: Iterable[tuple[Pair, ...]], at: datetime) -> Board:
     """Who is who among those that these identifiers point at."""
     asked = set(chain.from_iterable(given))
-    owners = {pair: node for pair, node in _owners(asked).items() if pair in asked}
+    owners = {pair: node for pair, node in owners_of(asked).items() if pair in asked}
     keys = {value for kind, value in asked - owners.keys() if kind == Identifier.Kind.CUSTOMER_KEY}
     for few in batched(sorted(keys), ASKED, strict=False):
         for key, node in Customer.objects.filter(key__in=few).values_list("key", "pk"):
@@ -97,7 +97,8 @@ def _board(given: Iterable[tuple[Pair, ...]], at: datetime) -> Board:
     return board
 
 
-def _owners(asked: Iterable[Pair]) -> dict[Pair, int]:
+def owners_of(asked: Iterable[Pair]) -> dict[Pair, int]:
+    """Whom each of these identifiers points at, and whom others of the same value do."""
     values = sorted({value for _kind, value in asked})
     found: dict[Pair, int] = {}
     for some in batched(values, ASKED, strict=False):
@@ -155,7 +156,7 @@ def _attach(wanted: dict[Pair, int]) -> None:
         return
     rows = [Identifier(kind=kind, value=value, customer_id=node) for (kind, value), node in sorted(wanted.items())]
     Identifier.objects.bulk_create(rows, batch_size=ROWS, ignore_conflicts=True)
-    kept = _owners(wanted)
+    kept = owners_of(wanted)
     if any(kept.get(pair) != node for pair, node in wanted.items()):
         raise _Overtaken
     points = [

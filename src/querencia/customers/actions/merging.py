@@ -66,7 +66,7 @@ def join(
     Merge.objects.bulk_create(rows, batch_size=ROWS, ignore_conflicts=True)
     opened = [each for each in _edges(edges, OPEN) if each.pk not in before]
     regroup({node for each in opened for node in (each.first_id, each.second_id)}, at=at)
-    _tell(kinds.CUSTOMER_MERGED, opened, staff=staff, at=at)
+    _tell(kinds.CUSTOMER_MERGED, opened, staff=staff, at=at, source=source)
     return len(opened)
 
 
@@ -98,26 +98,29 @@ def _heads(persons: Mapping[int, int | None]) -> dict[int, int]:
 def merge(
     *,
     pairs: Sequence[Pair],
-    staff: Staff,
+    staff: Staff | None,
     at: datetime,
     rule: str = Merge.Rule.BY_HAND,
     evidence: Mapping[str, Any] | None = None,
+    source: str = "staff",
 ) -> int:
     """Somebody says that these customers are one person each; how many pairs were not yet. Limits do not hold for
-    people: they know better. What was noted and waits is thereby decided."""
+    people: they know better. What was noted and waits is thereby decided. Without ``staff`` it is said by a program of
+    the business, which ``source`` names."""
     wanted = {(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]}
-    return join(dict.fromkeys(wanted, evidence or {}), rule=rule, source="staff", at=at, since=at, staff=staff)
+    told = dict.fromkeys(wanted, evidence or {})
+    return join(told, rule=rule, source=source, at=at, since=at, staff=staff)
 
 
 @transaction.atomic
-def part(*, merges: Sequence[Merge], staff: Staff, at: datetime) -> int:
+def part(*, merges: Sequence[Merge], staff: Staff | None, at: datetime, source: str = "staff") -> int:
     """Undo merges, or refuse those that only wait; how many that changed. Nothing brings these two together again by
     itself: only somebody can."""
     take_turns()
     closed = list(Merge.objects.filter(pk__in=[each.pk for each in merges], until=None))
     Merge.objects.filter(pk__in=[each.pk for each in closed]).update(until=at, closed_by=staff)
     regroup({node for each in closed for node in (each.first_id, each.second_id)}, at=at)
-    _tell(kinds.CUSTOMER_PARTED, [each for each in closed if each.since], staff=staff, at=at)
+    _tell(kinds.CUSTOMER_PARTED, [each for each in closed if each.since], staff=staff, at=at, source=source)
     return len(closed)
 
 
@@ -143,7 +146,7 @@ def _edges(pairs: Collection[Pair], condition: Q) -> list[Merge]:
     ]
 
 
-def _tell(kind: str, edges: Sequence[Merge], *, staff: Staff | None, at: datetime) -> None:
+def _tell(kind: str, edges: Sequence[Merge], *, staff: Staff | None, at: datetime, source: str) -> None:
     """What was opened or closed is an event of whoever stands for the older record."""
     heads = persons.heads(each.first_id for each in edges)
     told = [
@@ -157,6 +160,7 @@ def _tell(kind: str, edges: Sequence[Merge], *, staff: Staff | None, at: datetim
                 "records": [each.first_id, each.second_id],
                 "rule": each.rule,
                 "staff": staff.pk if staff else None,
+                "by": source,
             },
         )
         for each in edges

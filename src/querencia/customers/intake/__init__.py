@@ -1,7 +1,7 @@
 """What machines send in Segment's format: what it means, or why it means nothing. Nothing here asks a database."""
 
 from querencia.customers.intake.orders import GivenBack, Line, Sale
-from querencia.customers.intake.reading import EVENT_BYTES_MAX, SOURCE, Seen, read, source_of
+from querencia.customers.intake.reading import EVENT_BYTES_MAX, SOURCE, Seen, is_ours, read, source_of
 from querencia.customers.intake.reasons import Refusal, Refused, reason_text
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Refused",
     "Sale",
     "Seen",
+    "is_ours",
     "read",
     "reason_text",
     "source_of",

@@ -259,10 +259,13 @@ def _name(event: dict[str, Any]) -> str:
     return name
 
 
+def is_ours(name: str) -> bool:
+    """Whether a kind could be taken for one of the house's own, or of Segment's types."""
+    return name in TYPES or OURS.fullmatch(name) is not None
+
+
 def _kind(name: str) -> str:
-    """As it was sent, unless that could be taken for a kind of ours."""
-    is_ours = name in TYPES or OURS.fullmatch(name)
-    return (f"track: {name}" if is_ours else name)[:KIND_LENGTH_MAX]
+    return (f"track: {name}" if is_ours(name) else name)[:KIND_LENGTH_MAX]
 
 
 def _channel(event: dict[str, Any]) -> str:

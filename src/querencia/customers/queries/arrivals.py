@@ -80,7 +80,9 @@ def latest_events(limit: int) -> list[Event]:
 
 def known(places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Which of these events, by key and source, are known already."""
-    rows = Event.objects.filter(key__in={key for key, _source in places}, source__in={source for _key, source in places})
+    rows = Event.objects.filter(
+        key__in={key for key, _source in places}, source__in={source for _key, source in places}
+    )
     return set(rows.values_list("key", "source")) & set(places)
 
 

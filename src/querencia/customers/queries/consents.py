@@ -78,6 +78,19 @@ def allowed(customer_ids: Iterable[int], *, channel: str, purpose: str) -> dict[
     return found
 
 
+def everything(ids: Sequence[int]) -> dict[tuple[str, str], Permission]:
+    """For each channel and purpose whether the person that these customers are may be reached, as `allowed` says."""
+    said = {(row.channel, row.purpose): row for row in counting(ids)}
+    points = list(ContactPoint.objects.filter(customer__in=ids).order_by("pk"))
+    found = {}
+    for purpose in Consent.Purpose.values:
+        where = _faults(points, purpose)
+        for channel in ContactPoint.Kind.values:
+            addresses = _together(ids, {node: where.get((node, channel), []) for node in ids})
+            found[channel, purpose] = _permission(said.get((channel, purpose)), addresses, purpose)
+    return dict(sorted(found.items()))
+
+
 def of_person(rows: Sequence[Consent], merged_at: datetime | None) -> Consent | None:
     """Of what counts of each customer (for one channel and purpose), what counts of the person that they are: the last
     word after the merge, else the strictest before it."""
@@ -115,12 +128,16 @@ def _permission(said: Consent | None, addresses: Sequence[tuple[str, str]], purp
 def _addresses(ids: Sequence[int], channel: str, purpose: str) -> dict[int, list[tuple[str, str]]]:
     """By customer the addresses of a channel, each with what speaks against it."""
     points = list(ContactPoint.objects.filter(customer__in=ids, kind=channel).order_by("pk"))
+    return {customer: addresses for (customer, _kind), addresses in _faults(points, purpose).items()}
+
+
+def _faults(points: Sequence[ContactPoint], purpose: str) -> dict[tuple[int, str], list[tuple[str, str]]]:
     refused = opted_out([(point.kind, point.value) for point in points], purpose=purpose)
-    found: dict[int, list[tuple[str, str]]] = {}
+    found: dict[tuple[int, str], list[tuple[str, str]]] = {}
     for point in points:
         out = point.opted_out_at or (point.kind, point.value) in refused
         fault = Why.OPTED_OUT if out else Why.BOUNCED if point.bounced_at else ""
-        found.setdefault(point.customer_id, []).append((point.value, fault))
+        found.setdefault((point.customer_id, point.kind), []).append((point.value, fault))
     return found
 
 

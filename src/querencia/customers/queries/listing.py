@@ -126,6 +126,13 @@ def every(filters: Filters, *, sort: str = "at_stake", reverse: bool = False, si
             return
 
 
+def segments() -> dict[str, dict[str, int]]:
+    """By segment how many customers are in it, what they spent in a year and what is at stake."""
+    sums = {name: Sum(name) for name in ("customers", "amount_year", "at_stake")}
+    rows = ScoreCell.objects.values_list("segment").annotate(**sums).order_by("segment")
+    return {segment: dict(zip(sums, figures, strict=True)) for segment, *figures in rows}
+
+
 def unscored(*, after: int = 0, size: int = PAGE) -> list[Customer]:
     """Persons by id, for the time before the first run."""
     found = Customer.objects.filter(persons.IS_HEAD, pk__gt=after).order_by("pk")

@@ -15,6 +15,7 @@ PAIRS = 10
 
 
 # Whoever stands for a person: for others, or for themselves alone.
+STATES = {"open": OPEN, "waiting": WAITING, "parted": Q(until__isnull=False)}
 IS_HEAD = Q(person=None) | Q(person=F("pk"))
 
 
@@ -124,3 +125,27 @@ def _place(after: str) -> tuple[float, int]:
 
 def merge(pk: int) -> Merge | None:
     return Merge.objects.select_related("first", "second").filter(pk=pk).first()
+
+
+def page(*, customer_id: int | None, state: str, before: int | None, size: int) -> list[Merge]:
+    """Edges by id, the newest first: ``open``, ``waiting``, ``parted`` or all."""
+    found = Merge.objects.all()
+    if customer_id is not None:
+        together = nodes([customer_id])[customer_id]
+        found = Merge.objects.filter(Q(first_id__in=together) | Q(second_id__in=together))
+    if state:
+        found = found.filter(STATES[state])
+    if before is not None:
+        found = found.filter(pk__lt=before)
+    return list(found.order_by("-pk")[:size])
+
+
+def edges(ids: Iterable[int]) -> dict[int, Merge]:
+    return Merge.objects.in_bulk(list(ids))
+
+
+def open_edges(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Merge]:
+    """The open edges between these pairs, each with the smaller id first."""
+    wanted = set(pairs)
+    rows = [each for some in asked(one for one, _ in wanted) for each in Merge.objects.filter(OPEN, first_id__in=some)]
+    return {(row.first_id, row.second_id): row for row in rows if (row.first_id, row.second_id) in wanted}

@@ -46,12 +46,25 @@ class Person:
         return next((record.name for record in self.records if record.is_named), self.key)
 
     @property
+    def named(self) -> Customer:
+        """The first of the records that has a name."""
+        return next((record for record in self.records if record.is_named), self.head)
+
+    @property
     def score(self) -> Score | None:
         return getattr(self.head, "score", None)
 
     @property
     def language(self) -> str:
         return str(self._said("language"))
+
+    @property
+    def time_zone(self) -> str:
+        return str(self._said("time_zone"))
+
+    @property
+    def value_answers(self) -> dict[str, Any]:
+        return self._said("value_answers") or {}
 
     @property
     def country(self) -> str:

@@ -1,7 +1,8 @@
 """The forms of the cockpit. They read; actions decide."""
 
+from datetime import datetime, time
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale
 from babel.numbers import get_currency_name
@@ -11,6 +12,7 @@ from django.contrib.auth.password_validation import password_validators_help_tex
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from querencia.business import keys
 from querencia.business.models import ApiKey, Role
 from querencia.common import money
 from querencia.customers.kinds import KINDS
@@ -92,6 +94,36 @@ class StaffChangeForm(forms.Form):
 class KeyForm(forms.Form):
     name = forms.CharField(label=_("What the key is for"), max_length=80, help_text=_("For example: the web shop."))
     kind = forms.ChoiceField(label=_("Kind"), choices=ApiKey.Kind.choices)
+    scopes = forms.MultipleChoiceField(
+        label=_("What it may do"),
+        choices=list(keys.SCOPES_TOLD.items()),
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text=_("For secret keys: tick as little as will do. A write key only sends events."),
+    )
+    expires_on = forms.DateField(
+        label=_("Opens nothing from this day on"),
+        widget=forms.DateInput(attrs={"type": "date"}),
+        required=False,
+        help_text=_("Empty: it never expires."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get("kind") == ApiKey.Kind.API and not found.get("scopes") and "scopes" not in self.errors:
+            self.add_error("scopes", gettext("Say what the key may do."))
+        return found
+
+    def wanted(self, zone: str) -> dict[str, Any]:
+        """What `create_key` is to be told; ``zone`` says when a day begins."""
+        given = self.cleaned_data
+        day = given["expires_on"]
+        return {
+            "name": given["name"],
+            "kind": given["kind"],
+            "scopes": given["scopes"] if given["kind"] == ApiKey.Kind.API else None,
+            "expires_at": datetime.combine(day, time(), ZoneInfo(zone)) if day else None,
+        }
 
 
 class ConsentForm(forms.Form):

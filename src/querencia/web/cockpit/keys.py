@@ -19,10 +19,11 @@ from querencia.web.cockpit.forms import KeyForm
 @needs("settings")
 def keys(request: Request) -> HttpResponse:
     """The keys there are; a new one is in this answer and nowhere after it."""
-    form, made, key = KeyForm(request.POST or None), None, ""
+    form, made, key, known = KeyForm(request.POST or None), None, "", queries.business()
     if request.method == "POST" and form.is_valid():
         try:
-            made, key = actions.create_key(**form.cleaned_data, at=now(), created_by=request.user)
+            wanted = form.wanted(known.time_zone if known else "UTC")
+            made, key = actions.create_key(**wanted, at=now(), created_by=request.user)
         except ValidationError as refused:
             form.add_error(None, refused)
         else:

@@ -1,0 +1,40 @@
+"""One is a batch of one: items are judged by themselves, the good ones written together, each answered."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from pydantic import BaseModel
+
+from querencia.api.rest.endpoint import Answer
+from querencia.api.rest.fields import Many, Outcome, Outcomes, Unusable, rejected
+from querencia.api.rest.problems import Fault, Problem
+
+KINDS = {"differs": "conflict", "not_found": "not_found"}
+
+
+def many[Item: BaseModel](given: Many[Item], write: Callable[[Sequence[Item]], list[Outcome]]) -> Answer:
+    """Answer each item: those that cannot be read are rejected, and none of the others for it."""
+    usable = [each for each in given.items if not isinstance(each, Unusable)]
+    written = iter(write(usable)) if usable else iter(())
+    results = [rejected(*each.faults) if isinstance(each, Unusable) else next(written) for each in given.items]
+    counts = Counter(each.result for each in results)
+    return Answer(
+        Outcomes(
+            results=results,
+            created=counts["created"],
+            updated=counts["updated"],
+            unchanged=counts["unchanged"],
+            rejected=counts["rejected"],
+        )
+    )
+
+
+def one[Item: BaseModel](given: Item, write: Callable[[Sequence[Item]], list[Outcome]], *, place: str = "") -> Answer:
+    """The same for one alone: what would be rejected of many is a problem. ``place``: the address of what is written,
+    with {} for its id."""
+    [outcome] = write([given])
+    if outcome.result == "rejected":
+        faults = [Fault(each.detail, each.code, each.pointer) for each in outcome.errors]
+        raise Problem(KINDS.get(faults[0].code, "invalid"), faults[0].detail, faults)
+    status = 201 if outcome.result == "created" else 200
+    return Answer(outcome, status, {"Location": place.format(outcome.id)} if place else {})
