@@ -16,7 +16,7 @@ COMPILE = $(UV) pip compile pyproject.toml --group dev --python-version 3.13 --u
 PORT ?= 8000
 MESSAGES := $(wildcard src/querencia/locale/*/LC_MESSAGES/*.po src/querencia/insight/locale/*/LC_MESSAGES/*.po)
 
-.PHONY: help setup demo test test-slow test-browser test-engines check bench accuracy screenshots messages lock clean
+.PHONY: help setup demo test test-slow test-browser test-engines check bench bench-identity accuracy screenshots messages lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -50,6 +50,9 @@ check: $(READY) ## Style, types, the import map, translations, templates
 
 bench: $(READY) ## Measure speed and memory (needs some minutes and disk)
 	@$(PYTHON) -m benchmarks
+
+bench-identity: $(READY) ## Precision and recall of duplicates on people who are known (QUERENCIA_SHARED_DATA)
+	@$(PYTHON) -m benchmarks.identity
 
 accuracy: $(READY) ## Try the forecasts on logs whose future is known (QUERENCIA_SHARED_DATA: more logs)
 	@$(PYTHON) -m benchmarks.accuracy

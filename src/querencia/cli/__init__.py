@@ -27,6 +27,7 @@ COMMANDS = {
     "up": Entry("up", "Run", "Serve the pages and do the background work, in one command."),
     "demo": Entry("demo", "Run", "Serve a shop to look at: real purchases, invented people."),
     "measure": Entry("measure", "Run", "Score every customer and measure the business, now."),
+    "duplicates": Entry("duplicates", "Run", "Propose records that may be one person."),
     "keys": Entry("keys", "Run", "Keys for machines: create, list, revoke."),
     "doctor": Entry("doctor", "Look after", "Say in words whether everything is well."),
     "manage": Entry("manage", "Look after", "Django's own commands, such as migrate or createsuperuser."),

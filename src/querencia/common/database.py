@@ -10,7 +10,7 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 # Any numbers will do, as long as they stay the same: advisory locks are known by number, per database.
-NUMBERS = {"run": 7_308_604_897, "migrate": 7_308_604_898, "intake": 7_308_604_900}
+NUMBERS = {"run": 7_308_604_897, "migrate": 7_308_604_898, "intake": 7_308_604_900, "duplicates": 7_308_604_901}
 # Whoever only looks whether a run is at work holds the lock for a moment: not a reason to give up.
 PATIENCE_SECONDS = 2.0
 # What libpq understands of the settings that Django hands to psycopg.
