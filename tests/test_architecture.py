@@ -103,6 +103,18 @@ def test_nothing_but_one_module_calls_out() -> None:
     assert not found, f"{found} call out of the house: call a function of common/http.py, which looks where to"
 
 
+def test_consents_are_written_in_one_place() -> None:
+    writes = re.compile(r"\bConsent\(|\bConsent\.objects\.(create|bulk_create|update|get_or)|insert\(Consent\b")
+    found = [
+        f"{name(path)}:{number}"
+        for path in modules()
+        if "models" not in path.parts and path != SOURCE / "customers" / "actions" / "consents.py"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if writes.search(line)
+    ]
+    assert not found, f"{found} write consents: call customers.actions.consents, which knows which answer counts"
+
+
 def test_no_drawer_for_everything_and_no_signals() -> None:
     drawers = [name(p) for p in modules() if p.stem in {"utils", "helpers", "misc", "common_utils"}]
     assert not drawers, f"Name {drawers} for the idea they hold"

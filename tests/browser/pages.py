@@ -21,6 +21,7 @@ INSIDE = {
     "measures": "/measures/",
     "reactions": "/reactions/",
     "settings": "/settings/",
+    "privacy": "/settings/privacy/",
     "keys": "/settings/keys/",
     "webhooks": "/settings/webhooks/",
     "password": "/accounts/password/change/",
@@ -29,7 +30,7 @@ INSIDE = {
     "who are you": "/accounts/reauthenticate/",
     "leaving": "/accounts/logout/",
 }
-FOUND = ("customer", "two side by side", "file looked at", "file read", "no such page")
+FOUND = ("customer", "two side by side", "somebody to erase", "file looked at", "file read", "no such page")
 OUTSIDE = {
     "login": "/accounts/login/",
     "password forgotten": "/accounts/password/reset/",
@@ -54,6 +55,10 @@ def go(window: Window, name: str, house: House, tmp_path: Path) -> None:
         page.press("#q", "Enter")
         page.locator(".people a.button").first.click()
         page.wait_for_selector(".sides")
+    elif name == "somebody to erase":
+        go(window, "customer", house, tmp_path)
+        page.locator("section[aria-labelledby=privacy] a").click()
+        page.wait_for_url("**/erase/")
     elif name == "file looked at":
         log = tmp_path / "ventas de mayo.csv"
         rows = [f"{1000 + n};{1 + n:02d}/05/2025;12,50;web;T{n}" for n in range(28)]

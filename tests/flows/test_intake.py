@@ -11,7 +11,7 @@ from querencia.business import actions as business
 from querencia.business.models import ApiKey
 from querencia.customers.intake.reasons import SENTENCES, reason_text
 from querencia.customers.models import Arrival, Customer, Event, Identifier, Purchase, Reject
-from querencia.flows import intake
+from querencia.flows import intake, retention
 
 AT = datetime(2026, 5, 1, 10, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -421,8 +421,8 @@ def test_rows_of_arrivals_go_after_a_day_and_what_they_brought_stays() -> None:
     arrive(track(1))
     take_in()
     waits = arrive(track(2))
-    assert intake.forget(at=AT + timedelta(hours=23)) == 0
-    assert intake.forget(at=AT + timedelta(hours=25)) == 1
+    assert retention.prune(at=AT + timedelta(hours=23), names=["arrivals"]) == {"arrivals": 0}
+    assert retention.prune(at=AT + timedelta(hours=25), names=["arrivals"]) == {"arrivals": 1}
     assert list(Arrival.objects.all()) == [waits]
     assert Event.objects.count() == 1
 

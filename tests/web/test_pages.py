@@ -56,6 +56,10 @@ ANSWERS = {
     "GET duplicates": (LOGIN, 403, 403, 200, 200),
     "GET duplicate": (405, 405, 405, 405, 405),
     "POST duplicate": (LOGIN, 403, 403, 404, 404),
+    "GET customer_export": (405, 405, 405, 405, 405),
+    "POST customer_export": (LOGIN, 403, 403, 200, 200),
+    "GET customer_erase": (LOGIN, 403, 403, 200, 200),
+    "POST customer_erase": (LOGIN, 403, 403, 200, 200),
     "GET imports": (LOGIN, 403, 403, 200, 200),
     "POST imports": (LOGIN, 403, 403, 200, 200),
     "GET import": (LOGIN, 403, 403, 200, 200),
@@ -78,6 +82,8 @@ ANSWERS = {
     "POST reactions_aside": (LOGIN, 403, 403, 302, 302),
     "GET settings": (LOGIN, 403, 403, 403, 200),
     "POST settings": (LOGIN, 403, 403, 403, 200),
+    "GET privacy": (LOGIN, 403, 403, 403, 200),
+    "POST privacy": (LOGIN, 403, 403, 403, 200),
     "GET staff_add": (LOGIN, 403, 403, 403, 302),
     "POST staff_add": (LOGIN, 403, 403, 403, 200),
     "GET staff_change": (405, 405, 405, 405, 405),
@@ -149,6 +155,8 @@ def test_an_address_opens_to_whom_it_may(entry: str) -> None:
     first = Customer.objects.order_by("pk")[0].pk
     keys = dict.fromkeys(("customer", *(f"customer_{of}" for of in ("consent", "links", "merge", "part"))), first)
     keys |= {"staff_change": bruno.pk, "key_revoke": 1, "duplicate": 1} | dict.fromkeys(WEBHOOKS, 1)
+    keys |= dict.fromkeys(("customer_export", "customer_erase"), first)
+    keys |= {"staff_change": bruno.pk, "key_revoke": 1} | dict.fromkeys(WEBHOOKS, 1)
     pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
     path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern)
     clients = [Client(raise_request_exception=False), *(somebody(role) for role in ROLES)]

@@ -28,6 +28,8 @@ COMMANDS = {
     "demo": Entry("demo", "Run", "Serve a shop to look at: real purchases, invented people."),
     "measure": Entry("measure", "Run", "Score every customer and measure the business, now."),
     "duplicates": Entry("duplicates", "Run", "Propose records that may be one person."),
+    "export-person": Entry("person", "Look after", "All that is known of a person, to hand out: JSON or a page."),
+    "erase": Entry("erase", "Look after", "Forget people: nothing names them any more, the facts stay."),
     "keys": Entry("keys", "Run", "Keys for machines: create, list, revoke."),
     "doctor": Entry("doctor", "Look after", "Say in words whether everything is well."),
     "manage": Entry("manage", "Look after", "Django's own commands, such as migrate or createsuperuser."),

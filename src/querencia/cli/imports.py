@@ -311,6 +311,7 @@ def _summarise(done: "Import", why: str) -> None:
         _("changed"): done.rows_changed,
         _("unchanged"): done.rows_unchanged,
         _("rejected"): done.rows_rejected,
+        **({_("of erased people"): done.rows_erased} if done.rows_erased else {}),
     }
     if done.kind == imports.PURCHASES:
         del counts[_("changed")]

@@ -10,7 +10,14 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 # Any numbers will do, as long as they stay the same: advisory locks are known by number, per database.
-NUMBERS = {"run": 7_308_604_897, "migrate": 7_308_604_898, "intake": 7_308_604_900, "duplicates": 7_308_604_901}
+NUMBERS = {
+    "run": 7_308_604_897,
+    "migrate": 7_308_604_898,
+    "intake": 7_308_604_900,
+    "duplicates": 7_308_604_901,
+    "erase": 7_308_604_902,
+    "prune": 7_308_604_903,
+}
 # Whoever only looks whether a run is at work holds the lock for a moment: not a reason to give up.
 PATIENCE_SECONDS = 2.0
 # What libpq understands of the settings that Django hands to psycopg.
@@ -78,3 +85,21 @@ def _flocked(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def wiping() -> Iterator[None]:
+    """What goes within the block goes from the disk, too: SQLite writes over it, and empties the log that still has
+    it. PostgreSQL writes over it in its own time (VACUUM)."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA secure_delete=ON")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA secure_delete=FAST")
+            if not connection.in_atomic_block:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -33,6 +33,11 @@ def secret_key(folder: Path) -> str:
     return _secret(folder / "secret_key", length=50)
 
 
+def erasure_key(folder: Path) -> str:
+    """With what erased people are known again and by nobody else: whoever loses it forgets who must not come back."""
+    return _secret(folder / "erasure_key", length=32)
+
+
 def welcome_token(folder: Path) -> str:
     """What proves that a first visitor may set up the house: only who started it has read it."""
     return _secret(folder / "welcome_token", length=24)

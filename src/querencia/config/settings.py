@@ -14,6 +14,7 @@ from querencia.common import home as installation
 SOURCE = Path(__file__).resolve().parent.parent
 HOME = installation.home()
 SECRET_KEY = os.environ.get("QUERENCIA_SECRET_KEY") or installation.secret_key(HOME)
+ERASURE_KEY = os.environ.get("QUERENCIA_ERASURE_KEY") or installation.erasure_key(HOME)
 
 # -- where it is reached -----------------------------------------------------------------------------------------------
 
@@ -132,7 +133,7 @@ SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 30,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; "
-    "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;",
+    "PRAGMA temp_store=MEMORY; PRAGMA secure_delete=FAST; PRAGMA journal_size_limit=67108864;",
 }
 DATABASES = {"default": environment.database(HOME)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -152,7 +153,15 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["CONN_MAX_AGE"] = DATABASES["default"]["CONN_MAX_AGE"] or 60
 
 # Counts of attempts, which every process has to know of.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "querencia_cache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "querencia_cache",
+        # Beyond it those that ran out go, and then others. The worker takes away every hour what ran out: nobody's
+        # count of wrong passwords is pushed out by visitors.
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
 
 # -- background work ---------------------------------------------------------------------------------------------------
 

@@ -204,6 +204,10 @@ class CustomerAdmin(Rows):
         page = format_html('<a href="{}">{}</a>', reverse("customer", args=[customer.pk]), _("The customer's page"))
         return format_html("{} · {} · {}", page, *links)
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Whoever was erased has nothing left that could be changed, and gets no name again.
+        return not (obj and obj.erasure_id) and bool(super().has_change_permission(request, obj))
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # a customer goes by erasure, which leaves the facts true, not by a button here
 
@@ -219,6 +223,7 @@ class CustomerAdmin(Rows):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         if formset.model is Consent:
             people.allow(consents=formset.save(commit=False), evidence=str(request.user), at=now())
+            return
         formset.save()
 
 

@@ -25,6 +25,8 @@ CUSTOMER_LEFT = "customer.left"
 CUSTOMER_RETURNED = "customer.returned"
 CONSENT_CHANGED = "consent.changed"
 CUSTOMERS_EXPORTED = "customers.exported"
+PERSON_EXPORTED = "person.exported"
+PERSON_ERASED = "person.erased"
 IMPORT_DONE = "import.done"
 MEASURES_DONE = "measures.done"
 
@@ -48,6 +50,10 @@ KINDS = {
         Kind(CUSTOMER_RETURNED, pgettext_lazy("event", "Came back"), _("A customer who had left bought again")),
         Kind(CONSENT_CHANGED, pgettext_lazy("event", "Consent changed"), _("A customer allowed or forbade something")),
         Kind(CUSTOMERS_EXPORTED, pgettext_lazy("event", "List exported"), _("Somebody exported a list of customers")),
+        Kind(
+            PERSON_EXPORTED, pgettext_lazy("event", "Handed out what is known"), _("Somebody exported a person's data")
+        ),
+        Kind(PERSON_ERASED, pgettext_lazy("event", "Erased"), _("A person was erased: other systems should follow")),
         Kind(IMPORT_DONE, pgettext_lazy("event", "File imported"), _("A file was imported to its end")),
         Kind(MEASURES_DONE, pgettext_lazy("event", "Business measured"), _("Everybody was scored, the day measured")),
     )

@@ -4,13 +4,12 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import transaction
-
 from querencia.customers import events, kinds, names
+from querencia.customers.actions import consents as consenting
+from querencia.customers.actions.erasing import welcome_back
 from querencia.customers.models import Consent, ContactPoint, Customer, Identifier, SearchTerm
 
 SOURCE = "back office"
-CONSENT_TOLD = ("channel", "purpose", "status")
 
 
 def keep(*, customer: Customer, at: datetime) -> None:
@@ -33,19 +32,20 @@ def note_change(*, customer: Customer, at: datetime) -> None:
     _tell([(kinds.CUSTOMER_CHANGED, customer.pk, {})], at)
 
 
-@transaction.atomic
-def allow(*, consents: Sequence[Consent], evidence: str, at: datetime) -> None:
-    """Write down what customers told somebody here that they allow or forbid."""
-    for consent in consents:
-        consent.source, consent.at, consent.evidence = SOURCE, at, consent.evidence or evidence
-        consent.save()
-    _tell(
-        [
-            (kinds.CONSENT_CHANGED, each.customer_id, {name: getattr(each, name) for name in CONSENT_TOLD})
-            for each in consents
-        ],
-        at,
-    )
+def allow(*, consents: Sequence[Consent], evidence: str, at: datetime) -> int:
+    """Write down what customers told somebody here that they allow or forbid; how many answers are new."""
+    said = [
+        consenting.Said(
+            customer_id=each.customer_id,
+            channel=each.channel,
+            purpose=each.purpose,
+            status=each.status,
+            evidence=each.evidence or evidence,
+            basis=each.basis,
+        )
+        for each in consents
+    ]
+    return consenting.record(said, source=SOURCE, at=at)
 
 
 def reach(*, point: ContactPoint) -> None:
@@ -56,6 +56,8 @@ def reach(*, point: ContactPoint) -> None:
 
 
 def _identify(customer: Customer, values: dict[str, str]) -> None:
+    # Written by hand, somebody who was erased has returned of their own will.
+    welcome_back(values.items())
     new = [Identifier(customer=customer, kind=kind, value=value) for kind, value in values.items()]
     Identifier.objects.bulk_create(new, ignore_conflicts=True)
 

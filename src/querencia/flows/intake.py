@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import translation
@@ -17,16 +17,16 @@ from querencia.customers.actions import identify
 from querencia.customers.actions.arrivals import Outcome
 from querencia.customers.actions.purchases import NewLine, NewPurchase, record_purchases
 from querencia.customers.events import NewEvent, record
-from querencia.customers.identity import Known
-from querencia.customers.intake import SOURCE, GivenBack, Line, Refused, Sale, Seen, read
-from querencia.customers.intake.people import identifiers_of, traits_of
+from querencia.customers.identity import Known, cleaned
+from querencia.customers.intake import SOURCE, TYPES, GivenBack, Line, Refused, Sale, Seen, read
+from querencia.customers.intake.people import identifiers_of, named_in, traits_of
 from querencia.customers.models import Arrival
 from querencia.customers.queries import arrivals as queries
+from querencia.customers.queries import tombstones
 from querencia.flows import waking
 
 # Enough that a batch is worth its transaction, few enough that who knocks meanwhile does not wait long.
 EVENTS_TOGETHER = 2_000
-KEPT_FOR = timedelta(days=1)
 log = logging.getLogger(__name__)
 
 # The key and the source of an event.
@@ -52,11 +52,6 @@ def process(*, at: datetime) -> int | None:
     """Take in the oldest arrivals that wait; how many arrivals, or None if another process is at it."""
     with alone("intake") as is_alone:
         return _process(at) if is_alone else None
-
-
-def forget(*, at: datetime) -> int:
-    """Let go of the rows of arrivals that were taken in more than a day ago."""
-    return actions.forget_arrivals(before=at - KEPT_FOR)
 
 
 # -- a batch -----------------------------------------------------------------------------------------------------------
@@ -133,7 +128,28 @@ def _read(arrivals: Sequence[Arrival], business: Business | None) -> _Batch:
             batch.outcomes[each.arrival_id].known += 1
         else:
             batch.seen.append(each)
+    _leave_out_erased(batch)
     return batch
+
+
+def _leave_out_erased(batch: _Batch) -> None:
+    """What names somebody who was erased is not kept, whether it could be taken in or not: only that it came."""
+    if not tombstones.are_any():
+        return
+    both: list[Seen | Refused] = [*batch.seen, *batch.refused]
+    named = {id(each): {*cleaned(named_in(each.event))} for each in both}
+    gone = tombstones.erased({pair for pairs in named.values() for pair in pairs})
+    left = [each for each in batch.seen if named[id(each)] & gone]
+    batch.seen = [each for each in batch.seen if not named[id(each)] & gone]
+    batch.refused = [_forgotten(each) if named[id(each)] & gone else each for each in batch.refused]
+    batch.refused += [_forgotten(each) for each in left]
+
+
+def _forgotten(each: Seen | Refused) -> Refused:
+    # The type alone: what an event is called may say more than that something came.
+    sort = each.event.get("type")
+    kind = sort if isinstance(sort, str) and sort in TYPES else ""
+    return Refused(each.arrival_id, kind, "erased", None, {}, each.is_live)
 
 
 @transaction.atomic

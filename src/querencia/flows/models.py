@@ -37,3 +37,30 @@ class Handling(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reaction} {self.event_id}: {self.status}"
+
+
+class RetentionPeriod(models.Model):
+    """For how many days something is kept, where the business says otherwise than the house."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    # None: for ever.
+    days = models.PositiveIntegerField(_("days"), null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.days}"
+
+
+class Pruning(models.Model):
+    """What went on a day because its time was over."""
+
+    name = models.CharField(max_length=40)
+    on = models.DateField(_("day"))
+    rows = models.PositiveBigIntegerField(_("rows"), default=0)
+
+    class Meta:
+        verbose_name = _("what went")
+        verbose_name_plural = _("what went")
+        constraints = [models.UniqueConstraint(fields=["on", "name"], name="pruning_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.on} {self.name}: {self.rows}"

@@ -6,7 +6,7 @@ from huey.contrib.djhuey import db_periodic_task, db_task
 from querencia.business import idempotency
 from querencia.common.time import now
 from querencia.customers.queries import imports as queries
-from querencia.flows import imports, intake, outbox
+from querencia.flows import imports, intake, outbox, privacy, retention
 from querencia.measures import queries as measured
 from querencia.measures import tasks as measuring
 from querencia.webhooks import tasks as telling
@@ -60,11 +60,32 @@ def attend_intake() -> None:
 
 @db_periodic_task(crontab(minute="17"))  # type: ignore[untyped-decorator]
 def forget_arrivals() -> None:
-    """Every hour: rows of arrivals that were taken in long ago go."""
-    intake.forget(at=now())
+    """Every hour: requests that were taken in are many, and go sooner than all else."""
+    retention.prune(at=now(), names=["arrivals"])
+    retention.forget_counts(at=now())
 
 
 @db_periodic_task(crontab(minute="27"))  # type: ignore[untyped-decorator]
 def forget_answers() -> None:
     """Every hour: answers that are kept for who asks again go after a day."""
     idempotency.forget(at=now())
+
+
+@db_periodic_task(crontab(hour="3", minute="40"))  # type: ignore[untyped-decorator]
+def prune() -> None:
+    """Every night: whatever was kept for as long as it may be goes; people whose time is over are erased."""
+    if retention.prune(at=now()):
+        erase.call_local()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def erase() -> None:
+    """Forget whoever is to be forgotten; somebody else at it does the same."""
+    if privacy.erase_waiting(at=now()):
+        react()
+
+
+@db_periodic_task(crontab())  # type: ignore[untyped-decorator]
+def attend_erasures() -> None:
+    """Every minute, and once at start: erasures that wait or whose process died."""
+    erase.call_local()

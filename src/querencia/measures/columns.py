@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -151,6 +151,38 @@ def refresh(folder: Path, *, progress: Progress | None = None, rebuild: bool = F
         return copy, Refreshed(copy.rows, added, reread, was_rebuilt)
 
 
+def reread(folder: Path, customer_ids: Sequence[int]) -> int:
+    """Read anew the parts that hold purchases of these customers; how many. For rows that are no longer what they were:
+    those of people who were erased."""
+    if not (folder / "manifest.json").exists():
+        return 0
+    with (
+        _alone(folder),
+        source.connect() as rows,
+        duckdb.connect(config={"autoinstall_known_extensions": "false"}) as engine,
+    ):
+        copy = Copy.open(folder)
+        engine.execute("CREATE TABLE wanted AS SELECT unnest(?::BIGINT[]) AS customer_id", [list(customer_ids)])
+        held = "SELECT 1 FROM read_parquet(?) WHERE customer_id IN (SELECT customer_id FROM wanted) LIMIT 1"
+        theirs = [
+            part for part in copy.parts if part.rows and engine.execute(held, [str(folder / part.file)]).fetchone()
+        ]
+        parts: list[Part] = []
+        for part in copy.parts:
+            parts += _anew(copy.folder, part, rows) if part in theirs else [part]
+        if theirs:
+            copy.keep(parts)
+        copy.sweep()
+        return len(theirs)
+
+
+def _anew(folder: Path, part: Part, rows: source.Rows) -> list[Part]:
+    """A part as the database has its range now."""
+    anew = list(_parts(folder, _batches(rows, _within(part)), after=part.after))
+    # Up to the same id as before, so that no range stays unwatched.
+    return [*anew[:-1], replace(anew[-1], upto=part.upto)] if anew else [Part(part.after, part.upto)]
+
+
 def differences(copy: Copy) -> list[str]:
     """Ranges of ids in which the sums of copy and database disagree, as ``after-upto``; reads the whole table."""
     sums = "count(*), sum(id), sum(customer_id), sum(day), sum(amount)"
@@ -198,10 +230,9 @@ def _heal(copy: Copy, rows: source.Rows) -> int:
         if rows.count(f"SELECT count(*) FROM {TABLE} WHERE {_within(part)}") == part.rows:
             parts.append(part)
             continue
-        anew = list(_parts(copy.folder, _batches(rows, _within(part)), after=part.after))
+        anew = _anew(copy.folder, part, rows)
         reread += sum(one.rows for one in anew)
-        # Up to the same id as before, so that no range stays unwatched.
-        parts += [*anew[:-1], replace(anew[-1], upto=part.upto)] if anew else [Part(part.after, part.upto)]
+        parts += anew
     copy.keep(parts)
     return reread
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import connection
 
 from querencia.customers import events, kinds
-from querencia.customers.models import Score, ScoreCell
+from querencia.customers.models import Customer, Score, ScoreCell
 from querencia.customers.models.scores import Stage
 
 SOURCE = "measures"
@@ -15,7 +15,7 @@ TOLD = {
     Stage.LEFT: kinds.CUSTOMER_LEFT,
     Stage.RETURNED: kinds.CUSTOMER_RETURNED,
 }
-SCORES, CELLS = Score._meta.db_table, ScoreCell._meta.db_table
+SCORES, CELLS, CUSTOMERS = Score._meta.db_table, ScoreCell._meta.db_table, Customer._meta.db_table
 
 
 def remember() -> None:
@@ -49,6 +49,8 @@ def _changes(run_id: int, at: datetime) -> tuple[str, list[object]]:
         f"SELECT CASE c.stage {kind} END, s.customer_id, %s, %s, '{SOURCE}', '', "
         f"s.customer_id || ':' || c.stage || ':' || s.last_on, {properties} "
         f"FROM {SCORES} s JOIN {CELLS} c ON c.id = s.cell_id JOIN stages_before b ON b.customer_id = s.customer_id "
+        # Of whoever was erased there is nobody left to tell of.
+        f"JOIN {CUSTOMERS} k ON k.id = s.customer_id AND k.erased_at IS NULL "
         f"WHERE c.stage IN ({', '.join(f"'{stage}'" for stage in TOLD)}) AND c.stage <> b.stage "
         "AND s.as_of >= b.as_of ORDER BY s.customer_id"
     )

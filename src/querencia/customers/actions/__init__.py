@@ -2,7 +2,6 @@
 
 from querencia.customers.actions.arrivals import (
     finish_arrivals,
-    forget_arrivals,
     keep_arrival,
     reject,
     replay_rejects,
@@ -29,7 +28,6 @@ __all__ = [
     "describe_import",
     "discard_import",
     "finish_arrivals",
-    "forget_arrivals",
     "identify",
     "keep_arrival",
     "mark_invented",

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from querencia.common.database import durable
-from querencia.customers.intake import Refused
+from querencia.customers.intake import FINAL, Refused
 from querencia.customers.models import Arrival, Reject
 
 REPLAYED_TOGETHER = 500
@@ -105,7 +105,7 @@ def reject(refused: Iterable[Refused], arrivals: Mapping[int, Arrival], *, at: d
             kind=each.kind,
             code=each.code,
             facts=each.facts,
-            event=json.dumps(each.event),
+            event="" if each.code in FINAL else json.dumps(each.event),
             is_live=each.is_live,
             received_at=arrivals[each.arrival_id].received_at,
             rejected_at=at,
@@ -119,7 +119,7 @@ def reject(refused: Iterable[Refused], arrivals: Mapping[int, Arrival], *, at: d
 @transaction.atomic
 def replay_rejects(*, ids: Sequence[int] | None = None, at: datetime) -> int:
     """Have rejected events (all without ``ids``) taken in anew; how many. What fails again is rejected again."""
-    wanted = Reject.objects.all() if ids is None else Reject.objects.filter(pk__in=ids)
+    wanted = (Reject.objects.all() if ids is None else Reject.objects.filter(pk__in=ids)).exclude(code__in=FINAL)
     total = 0
     for some in batched(list(wanted.order_by("pk").values_list("pk", flat=True)), REPLAYED_TOGETHER, strict=False):
         rejects = list(Reject.objects.select_for_update().filter(pk__in=some).order_by("api_key_id", "pk"))
@@ -143,8 +143,3 @@ def _send_again(rejects: Sequence[Reject], api_key_id: int, at: datetime) -> Non
         events=len(parts),
         received_at=at,
     )
-
-
-def forget_arrivals(*, before: datetime) -> int:
-    """Let go of the rows of arrivals that were taken in long ago; what they brought stays."""
-    return Arrival.objects.filter(state=Arrival.State.DONE, received_at__lt=before).delete()[0]

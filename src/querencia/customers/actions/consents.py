@@ -1,19 +1,34 @@
-"""Writing down what people allow and forbid."""
+# ruff: noqa: S608  (the statements are put together from names of our own)
+"""The only door through which consents are written: as people say them, or as a file does for thousands."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import batched
+from typing import Any
 
 from django.db import transaction
 
 from querencia.customers import events, kinds
+from querencia.customers.imports import bulk
 from querencia.customers.models import Consent, Customer
 from querencia.customers.queries import consents as queries
 from querencia.customers.queries import persons
 
 ROWS = 1_000
 TOLD = ("channel", "purpose", "status")
+CUSTOMER, CONSENT = Customer._meta.db_table, Consent._meta.db_table
+LATEST = (
+    f"(SELECT x.status FROM {CONSENT} x WHERE x.customer_id = c.id AND x.channel = s.channel "
+    "AND x.purpose = 'marketing' ORDER BY x.at DESC, x.id DESC LIMIT 1)"
+)
+# Of somebody who was merged: what counts of any customer of the same person.
+REFUSED_ELSEWHERE = (
+    f"EXISTS (SELECT 1 FROM {CUSTOMER} n JOIN {CONSENT} x ON x.customer_id = n.id WHERE n.person_id = c.person_id "
+    "AND x.channel = s.channel AND x.purpose = 'marketing' AND x.status <> 'granted' AND NOT EXISTS (SELECT 1 FROM "
+    f"{CONSENT} y WHERE y.customer_id = x.customer_id AND y.channel = x.channel AND y.purpose = x.purpose "
+    "AND (y.at > x.at OR (y.at = x.at AND y.id > x.id))))"
+)
 # The database tells moments apart by this much.
 TICK = timedelta(microseconds=1)
 
@@ -51,6 +66,39 @@ def recorded(said: Iterable[Said], *, source: str, at: datetime) -> list[Consent
         with transaction.atomic():
             new += _record(some, source, at)
     return new
+
+
+def record_staged(*, evidence: str, source: str, at: int) -> tuple[set[str], list[tuple[Any, ...]]]:
+    """Write down what a file says: the temporary table ``staged_consents`` (key of the customer, row, channel, status),
+    for marketing, on the basis of consent. Where none is known all of it counts, and every refusal; a file never gives
+    back what a customer withdrew. Imported history is no event.
+
+    ``evidence`` goes before the number of the row; ``at`` in seconds since 1970. Returns the keys of customers for whom
+    something is new, and what was not believed (row, field, status). Call inside a transaction that `bulk.begin` began.
+    """
+    joined = f"staged_consents s JOIN {CUSTOMER} c ON c.key = s.key"
+    kept = bulk.rows(
+        f"SELECT s.row, 'consent_' || s.channel, s.status FROM {joined} "
+        f"WHERE s.status = 'granted' AND ({LATEST} IN ('denied', 'withdrawn') OR {REFUSED_ELSEWHERE}) ORDER BY s.row"
+    )
+    before = bulk.number(f"SELECT coalesce(max(id), 0) FROM {CONSENT}")
+    given = {
+        "customer": "c.id",
+        "channel": "s.channel",
+        "purpose": bulk.text(Consent.Purpose.MARKETING),
+        "status": "s.status",
+        "basis": bulk.text(Consent.Basis.CONSENT),
+        "evidence": f"{bulk.text(evidence)} || s.row",
+        "source": bulk.text(source),
+        "at": bulk.moment(str(at)),
+    }
+    wanted = (
+        f"({LATEST} IS NULL AND (s.status = 'denied' OR NOT {REFUSED_ELSEWHERE})) "
+        f"OR (s.status = 'denied' AND {LATEST} = 'granted')"
+    )
+    bulk.insert(Consent, given, f"{joined} WHERE {wanted}")
+    added = bulk.rows(f"SELECT c.key FROM {joined} JOIN {CONSENT} n ON n.customer_id = c.id WHERE n.id > {before}")
+    return {str(row[0]) for row in added}, kept
 
 
 def _record(said: Sequence[Said], source: str, at: datetime) -> list[Consent]:

@@ -16,6 +16,7 @@ from querencia.customers.identity.known import Pair
 from querencia.customers.identity.matching import Board, Person, place
 from querencia.customers.models import ContactPoint, Customer, Identifier, Merge, SearchTerm
 from querencia.customers.models.merges import WAITING
+from querencia.customers.queries import tombstones
 
 ROWS = 500
 # Fewer than the parameters that SQLite takes in one statement.
@@ -35,7 +36,8 @@ def identify(people: Sequence[Known], *, at: datetime, source: str) -> list[int]
     the limits hold (one customer key, five of any other kind), else without the weakest identifier.
 
     It is the customer whom the strongest identifier names, be it part of a merged person or not; 0 for those of whom
-    nothing names anybody. Traits fill in what was unknown. Harmless when repeated, and when others do it at once.
+    nothing names anybody, and for whoever was erased. Traits fill in what was unknown. Harmless when repeated, and
+    when others do it at once.
     """
     told = business()
     given = [cleaned(known.identifiers, told.country if told else "") for known in people]
@@ -44,7 +46,8 @@ def identify(people: Sequence[Known], *, at: datetime, source: str) -> list[int]
     for _ in range(TRIES):
         try:
             with transaction.atomic():
-                return _identified(people, given, at, source)
+                gone = tombstones.erased(set(chain.from_iterable(given)))
+                return _identified(people, [() if gone & {*pairs} else pairs for pairs in given], at, source)
         except _Overtaken:
             continue
     raise RuntimeError(f"others wrote the same identifiers {TRIES} times in a row")

@@ -107,7 +107,7 @@ def merge(
     """Somebody says that these customers are one person each; how many pairs were not yet. Limits do not hold for
     people: they know better. What was noted and waits is thereby decided. Without ``staff`` it is said by a program of
     the business, which ``source`` names."""
-    wanted = {(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]}
+    wanted = _living((min(pair), max(pair)) for pair in pairs if pair[0] != pair[1])
     told = dict.fromkeys(wanted, evidence or {})
     return join(told, rule=rule, source=source, at=at, since=at, staff=staff)
 
@@ -166,3 +166,11 @@ def _tell(kind: str, edges: Sequence[Merge], *, staff: Staff | None, at: datetim
         for each in edges
     ]
     events.record(told, at=at)
+
+
+def _living(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of whom neither was erased: nobody is one with whom nothing names any more."""
+    asked = set(pairs)
+    gone = Customer.objects.filter(pk__in={pk for pair in asked for pk in pair}, erasure__isnull=False)
+    erased = set(gone.values_list("pk", flat=True))
+    return {pair for pair in asked if not erased & {*pair}}

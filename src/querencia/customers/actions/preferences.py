@@ -10,6 +10,7 @@ from django.db import transaction
 from querencia.customers import events, kinds
 from querencia.customers.actions import consents
 from querencia.customers.models import Consent, ContactPoint, OptOut, PreferenceLink
+from querencia.customers.queries import consents as consented
 from querencia.customers.queries import preferences as queries
 
 SOURCE = "preferences"
@@ -71,7 +72,8 @@ def wish(*, point: ContactPoint, shown: Collection[str], wanted: Collection[str]
             continue
         said.append(consents.Said(point.customer_id, each.channel, each.purpose, status.value, evidence=evidence))
     if lifted:
-        open_ones = OptOut.objects.filter(kind=point.kind, value=point.value, purpose__in=lifted, lifted_at=None)
+        written = consented.written_as(point.kind, point.value)
+        open_ones = OptOut.objects.filter(kind=point.kind, value__in=written, purpose__in=lifted, lifted_at=None)
         open_ones.update(lifted_at=at)
         queries.same_points(point).update(opted_out_at=None)
     consents.record(said, source=SOURCE, at=at)

@@ -9,26 +9,16 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from querencia.customers import names
+from querencia.customers.actions import consents
 from querencia.customers.imports import bulk, reasons, vocabulary
 from querencia.customers.imports.purchases import CREATED_FROM, CUSTOMER, Stamp, Written
-from querencia.customers.models import Consent, ContactPoint, Customer, Identifier, SearchTerm
+from querencia.customers.models import ContactPoint, Customer, Identifier, SearchTerm
 
 TEXTS = ("given_name", "family_name", "language", "time_zone", "country", "city", "branch")
 ADDRESSES = ("email", "phone")
 COLUMNS = ("key", "row", "rows", *TEXTS, *ADDRESSES, "birthday", "created_at", *vocabulary.CONSENT_FIELDS)
-IDENTIFIER, CONTACT, CONSENT = Identifier._meta.db_table, ContactPoint._meta.db_table, Consent._meta.db_table
+IDENTIFIER, CONTACT = Identifier._meta.db_table, ContactPoint._meta.db_table
 TERM = SearchTerm._meta.db_table
-LATEST = (
-    f"(SELECT x.status FROM {CONSENT} x WHERE x.customer_id = c.id AND x.channel = s.channel "
-    "AND x.purpose = 'marketing' ORDER BY x.at DESC, x.id DESC LIMIT 1)"
-)
-# Of somebody who was merged: what counts of any customer of the same person.
-REFUSED_ELSEWHERE = (
-    f"EXISTS (SELECT 1 FROM {CUSTOMER} n JOIN {CONSENT} x ON x.customer_id = n.id WHERE n.person_id = c.person_id "
-    "AND x.channel = s.channel AND x.purpose = 'marketing' AND x.status <> 'granted' AND NOT EXISTS (SELECT 1 FROM "
-    f"{CONSENT} y WHERE y.customer_id = x.customer_id AND y.channel = x.channel AND y.purpose = x.purpose "
-    "AND (y.at > x.at OR (y.at = x.at AND y.id > x.id))))"
-)
 
 
 def write(people: pl.DataFrame, _lines: pl.DataFrame | None, stamp: Stamp) -> Written:
@@ -136,7 +126,6 @@ def _reach(known: pl.DataFrame) -> tuple[set[str], pl.DataFrame]:
 
 
 def _agree(known: pl.DataFrame, stamp: Stamp) -> tuple[set[str], pl.DataFrame]:
-    """Record consents where none is known, and every refusal. A file never gives back what a customer withdrew."""
     asked = [
         known.select("key", "row", channel=pl.lit(channel), status=pl.col(field))
         for field, channel in vocabulary.CONSENT_FIELDS.items()
@@ -145,31 +134,11 @@ def _agree(known: pl.DataFrame, stamp: Stamp) -> tuple[set[str], pl.DataFrame]:
     if said.is_empty():
         return set(), reasons.nothing()
     bulk.load("staged_consents", said)
-    joined = f"staged_consents s JOIN {CUSTOMER} c ON c.key = s.key"
-    kept = bulk.rows(
-        f"SELECT s.row, 'consent_' || s.channel, s.status FROM {joined} "
-        f"WHERE s.status = 'granted' AND ({LATEST} IN ('denied', 'withdrawn') OR {REFUSED_ELSEWHERE}) ORDER BY s.row"
-    )
-    before = bulk.number(f"SELECT coalesce(max(id), 0) FROM {CONSENT}")
     evidence = _("%(file)s, row ") % {"file": stamp.file_name}
-    given = {
-        "customer": "c.id",
-        "channel": "s.channel",
-        "purpose": bulk.text(Consent.Purpose.MARKETING),
-        "status": "s.status",
-        "basis": bulk.text(Consent.Basis.CONSENT),
-        "evidence": f"{bulk.text(evidence)} || s.row",
-        # Two files may arrive within a second, and a refusal in the second one counts.
-        "source": bulk.text(f"{stamp.source} {stamp.reference}"),
-        "at": bulk.moment(str(stamp.recorded_at)),
-    }
-    wanted = (
-        f"({LATEST} IS NULL AND (s.status = 'denied' OR NOT {REFUSED_ELSEWHERE})) "
-        f"OR (s.status = 'denied' AND {LATEST} = 'granted')"
-    )
-    bulk.insert(Consent, given, f"{joined} WHERE {wanted}")
-    added = bulk.rows(f"SELECT c.key FROM {joined} JOIN {CONSENT} n ON n.customer_id = c.id WHERE n.id > {before}")
-    return {str(row[0]) for row in added}, _warned("consent_kept", kept, stamp)
+    # Two files may arrive within a second, and a refusal in the second one counts.
+    source = f"{stamp.source} {stamp.reference}"
+    added, kept = consents.record_staged(evidence=evidence, source=source, at=stamp.recorded_at)
+    return added, _warned("consent_kept", kept, stamp)
 
 
 def _warned(code: str, found: list[tuple[Any, ...]], stamp: Stamp) -> pl.DataFrame:

@@ -85,6 +85,7 @@ SENTENCES = {
     "unexpected": N_("It failed unexpectedly (%(message)s). Start it again: it goes on where it stopped."),
     "gone": N_("The file is no longer where it was. Hand it over again."),
     "changed": N_("The file has changed since it was handed over. Hand it over again."),
+    "erased": N_("The file named somebody who was erased, so it was thrown away. Hand it over again without them."),
     "same_key": N_(
         "More than %(count)s rows cannot be told apart: all of them are %(key)s. Do the columns mean what they were "
         "taken for?"

@@ -79,6 +79,10 @@ WORDS = {
         N_("belongs to another customer"),
         N_("This already identifies another customer; it stays theirs."),
     ),
+    "erased": (
+        N_("of people who were erased, left out"),
+        N_("This person was erased and is not brought back. Whoever returns is written down by hand."),
+    ),
     "too_long": (N_("shortened"), N_("The text was too long and has been shortened.")),
     "refund": (N_("amount below zero, counted as a refund"), N_("The amount is below zero: it counts as a refund.")),
     "zero": (N_("amount of zero, counted as a purchase"), N_("The amount is zero; it counts as a purchase.")),
@@ -181,6 +185,8 @@ def in_words(rejects: pl.DataFrame, say: Callable[[str], str] = label) -> pl.Dat
     outcome = (
         pl.when(rejects["code"] == "too_long")
         .then(pl.lit(_("taken, shortened")))
+        .when(rejects["code"] == "erased")
+        .then(pl.lit(_("left out")))
         .when(rejects["is_warning"])
         .then(pl.lit(_("taken without this value")))
         .otherwise(pl.lit(_("rejected")))

@@ -3,6 +3,7 @@
 import errno
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.utils import translation
 from querencia.business.queries import business as the_business
 from querencia.customers import events, kinds
 from querencia.customers.imports import bulk, mapping, people, purchases, reasons, vocabulary
+from querencia.customers.imports import erased as erased_people
 from querencia.customers.imports.checks import BusinessFacts, Terms
 from querencia.customers.imports.folder import Folder, RejectsFile, fingerprint_of
 from querencia.customers.imports.formats import FileFormat
@@ -44,6 +46,7 @@ WRITTEN = {
     vocabulary.CUSTOMERS: (Customer, Identifier, ContactPoint, SearchTerm),
 }
 DOUBLED_MIN = 10
+COUNTED = ("new", "changed", "unchanged", "rejected", "erased")
 Status = Import.Status
 
 
@@ -85,9 +88,12 @@ def _passes(imported: Import, folder: Folder, at: datetime, progress: Progress) 
     else:
         staged = Staged.from_json(found)
         terms = _terms(imported, staged.columns)
-    if not _may_be_written(imported, staged, at) or _is_doubled(imported, folder, terms, at):
+    if not _may_be_written(imported, staged, at):
         return
-    _write(imported, folder, terms, staged, progress)
+    if staged.batches and _is_doubled(imported, folder, terms, at):
+        return
+    if staged.batches:
+        _write(imported, folder, terms, staged, progress)
     folder.join_rejects()
     _end(imported, at)
     folder.sweep(keep_file=False)
@@ -98,7 +104,7 @@ def _end(imported: Import, at: datetime) -> None:
     """Done, and told: the rows themselves set nothing off, that a file is done may."""
     imported.status, imported.finished_at, imported.error = Status.DONE, at, ""
     imported.save(update_fields=["status", "finished_at", "error"])
-    rows = {name: getattr(imported, f"rows_{name}") for name in ("new", "changed", "unchanged", "rejected")}
+    rows = {name: getattr(imported, f"rows_{name}") for name in COUNTED}
     told = {"import": imported.pk.hex, "kind": imported.kind, **rows}
     events.record([events.NewEvent(kinds.IMPORT_DONE, imported.pk.hex, "imports", properties=told)], at=at)
 
@@ -127,7 +133,7 @@ def _begin(imported: Import, at: datetime) -> None:
     imported.started_at = imported.started_at or at
     imported.rows_read = imported.rows_new = imported.rows_changed = imported.rows_unchanged = (
         imported.rows_rejected
-    ) = 0
+    ) = imported.rows_erased = 0
     imported.reasons = []
     imported.save()
 
@@ -142,7 +148,9 @@ def _may_be_written(imported: Import, staged: Staged, at: datetime) -> bool:
     if imported.batches_done == 0:
         imported.rows_total = imported.rows_read = read
         imported.rows_rejected, imported.reasons = rejected, staged.tally.as_json()
-    if imported.batches_done == 0 and (staged.batches == 0 or rejected > imported.reject_limit * read):
+        imported.rows_erased = staged.erased
+    is_nothing_left = staged.batches == 0 and staged.erased == 0
+    if imported.batches_done == 0 and (is_nothing_left or rejected > imported.reject_limit * read):
         imported.status, imported.finished_at = Status.STOPPED, at
         facts = {"rejected": rejected, "read": read, "limit": imported.reject_limit}
         code = "rejects" if staged.batches else "nothing_left"
@@ -182,7 +190,10 @@ def _write(imported: Import, folder: Folder, terms: Terms, staged: Staged, progr
         its_lines = pl.DataFrame(pl.from_arrow(lines.read_row_group(number))) if lines else None
         with transaction.atomic():
             bulk.begin()
-            written = writer(part, its_lines, stamp)
+            part, left_out, erased = erased_people.left_out(imported.kind, part, stamp.columns)
+            written = writer(part, its_lines, stamp) if len(part) else Written(0, 0, reasons.nothing(), 0)
+            written = replace(written, rejects=pl.concat([left_out, written.rejects]))
+            imported.rows_erased += erased
             if not written.rejects.is_empty():
                 with RejectsFile(folder.rejects_of(number), with_header=False) as file:
                     file.add(written.rejects)
@@ -219,9 +230,7 @@ def _count(imported: Import, number: int, written: Written) -> None:
     imported.rows_unchanged += written.unchanged
     imported.rows_rejected += written.rejected
     imported.batches_done = number + 1
-    imported.save(
-        update_fields=["reasons", "rows_new", "rows_changed", "rows_unchanged", "rows_rejected", "batches_done"]
-    )
+    imported.save(update_fields=["reasons", *(f"rows_{name}" for name in COUNTED), "batches_done"])
 
 
 def _fail(imported: Import, code: str, facts: dict[str, Any], at: datetime) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from querencia.customers.imports import mapping, readers, reasons, vocabulary
-from querencia.customers.imports.checks import Terms, check
+from querencia.customers.imports import erased, mapping, readers, reasons, vocabulary
+from querencia.customers.imports.checks import Checked, Terms, check
 from querencia.customers.imports.folder import Folder, RejectsFile
 from querencia.customers.imports.problems import Unreadable
 from querencia.customers.imports.reasons import Tally
@@ -42,6 +42,7 @@ class Staged:
     columns: list[str] = field(default_factory=list)  # that are read
     rows_read: int = 0
     batches: int = 0
+    erased: int = 0  # rows of people who were erased
     tally: Tally = field(default_factory=Tally)
 
     def as_json(self) -> dict[str, Any]:
@@ -49,6 +50,7 @@ class Staged:
             "columns": self.columns,
             "rows_read": self.rows_read,
             "batches": self.batches,
+            "erased": self.erased,
             "rejected": self.tally.rejected,
             "reasons": self.tally.as_json(),
         }
@@ -56,7 +58,11 @@ class Staged:
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> "Staged":
         return cls(
-            given["columns"], given["rows_read"], given["batches"], Tally.of(given["reasons"], given["rejected"])
+            given["columns"],
+            given["rows_read"],
+            given["batches"],
+            given["erased"],
+            Tally.of(given["reasons"], given["rejected"]),
         )
 
 
@@ -97,7 +103,8 @@ def stage(folder: Folder, kind: str, terms: Terms, progress: Progress, *, read: 
     staged, currency = Staged(mapping.columns_of(terms.resolved)), terms.business.currency
     with RejectsFile(folder.rejects) as rejects, ByKey(folder.runs) as rows:
         for batch in readers.read(folder.file, terms.form, columns=staged.columns):
-            checked = check(kind, terms, batch)
+            checked, left_out = _without_erased(kind, terms, check(kind, terms, batch))
+            staged.erased += left_out
             rejects.add(checked.rejects)
             staged.tally.add(checked.rejects)
             staged.tally.add(checked.notes)
@@ -116,6 +123,18 @@ def stage(folder: Folder, kind: str, terms: Terms, progress: Progress, *, read: 
         folder.rejects.unlink(missing_ok=True)
     folder.write_checked(staged.as_json())
     return staged
+
+
+def _without_erased(kind: str, terms: Terms, checked: Checked) -> tuple[Checked, int]:
+    """Without rows of people who were erased, and without what would be told of their values."""
+    columns = {name: given if isinstance(given, str) else given.text for name, given in terms.resolved.items()}
+    good, said, count = erased.left_out(kind, checked.good, columns)
+    if not count:
+        return checked, 0
+    theirs = said["row"].implode()
+    rejects = pl.concat([checked.rejects.filter(~pl.col("row").is_in(theirs)), said]).sort("row")
+    notes = checked.notes.filter(~pl.col("row").is_in(theirs))
+    return Checked(good, rejects, checked.read, notes), count
 
 
 def _people(folder: Folder, _terms: Terms, batches: Batches, _staged: Staged, _rejects: RejectsFile) -> int:

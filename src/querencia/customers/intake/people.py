@@ -9,6 +9,8 @@ from querencia.customers.intake.reading import Seen
 
 EMAIL = re.compile(r"[^@\s\0]{1,64}@[^@\s\0]+\.[^@\s\0]{2,}")
 PHONE = re.compile(r"\+[1-9]\d{6,14}")
+# As what an id at the door may be known to us.
+NAMED_BY = ("customer_key", "device", "email", "phone", "external")
 
 
 def identifiers_of(seen: Seen) -> tuple[tuple[str, str], ...]:
@@ -20,6 +22,20 @@ def identifiers_of(seen: Seen) -> tuple[tuple[str, str], ...]:
     if seen.type == "alias":
         return user + device + (("device", seen.previous_id),)
     return user or device
+
+
+def named_in(event: Any) -> tuple[tuple[str, str], ...]:
+    """Everything in an event as it came that may be an identifier of ours, whether or not the event can be taken in."""
+    if not isinstance(event, dict):
+        return ()
+    user, devices = event.get("userId"), (event.get("anonymousId"), event.get("previousId"))
+    context = event.get("context")
+    places = [event.get("traits"), event.get("properties"), context.get("traits") if isinstance(context, dict) else 0]
+    ids = [str(given).strip() for given in (user, *devices) if isinstance(given, str | int)]
+    found = [(kind, each) for each in ids for kind in NAMED_BY]
+    for place in places:
+        found += _addresses(place) if isinstance(place, dict) else ()
+    return tuple((kind, value) for kind, value in found if value)
 
 
 def traits_of(seen: Seen) -> dict[str, Any]:

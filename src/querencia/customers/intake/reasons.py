@@ -25,6 +25,7 @@ SENTENCES = {
     "other_currency": _("It is in %(value)s, and this business counts in %(wanted)s."),
     "unknown_order": _("We know no order %(value)s. Replay it once that order has arrived."),
     "too_much": _("More would be given back than was paid for order %(value)s."),
+    "erased": _("It names somebody who was erased: nothing of it was kept."),
     "unexpected": _("It could not be stored: %(message)s"),
 }
 WHAT = {
@@ -35,6 +36,10 @@ WHAT = {
     "boolean": _("true or false"),
     "null": _("null"),
 }
+
+
+# Of these nothing is left that could be tried again.
+FINAL = ("erased",)
 
 
 class Refusal(Exception):

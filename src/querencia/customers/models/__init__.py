@@ -7,7 +7,7 @@ from querencia.customers.models.imports import Import
 from querencia.customers.models.merges import Merge
 from querencia.customers.models.outbox import Outbox
 from querencia.customers.models.people import Consent, ContactPoint, Customer, Identifier, SearchTerm
-from querencia.customers.models.privacy import OptOut, PreferenceLink
+from querencia.customers.models.privacy import Erasure, OptOut, PreferenceLink, Tombstone
 from querencia.customers.models.scores import Score, ScoreCell
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Consent",
     "ContactPoint",
     "Customer",
+    "Erasure",
     "Event",
     "Identifier",
     "Import",
@@ -28,4 +29,5 @@ __all__ = [
     "Score",
     "ScoreCell",
     "SearchTerm",
+    "Tombstone",
 ]

@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from querencia.common.money import MINOR_MAX
 from querencia.customers.models.people import Customer
 
+# Kinds of events that tell of looking and of nothing else: many, and soon of no use.
+PAGE_VIEWS = ["page", "screen"]
 IN_RANGE = (-MINOR_MAX, MINOR_MAX)
 
 
@@ -100,7 +102,10 @@ class Event(models.Model):
     class Meta:
         verbose_name = _("event")
         verbose_name_plural = _("events")
-        indexes = [models.Index(fields=["customer", "occurred_at"], name="event_of_customer")]
+        indexes = [
+            models.Index(fields=["customer", "occurred_at"], name="event_of_customer"),
+            models.Index(fields=["occurred_at"], name="event_page_view", condition=Q(kind__in=PAGE_VIEWS)),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["key", "source"], name="event_key_once_per_source"),
             models.CheckConstraint(condition=~Q(key="") & ~Q(kind="") & ~Q(source=""), name="event_named"),

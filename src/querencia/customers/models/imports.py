@@ -39,6 +39,7 @@ class Import(models.Model):
     rows_changed = models.BigIntegerField(_("changed"), default=0)  # of customers; purchases never change
     rows_unchanged = models.BigIntegerField(_("unchanged"), default=0)
     rows_rejected = models.BigIntegerField(_("rejected"), default=0)
+    rows_erased = models.BigIntegerField(_("of erased people"), default=0)  # left out
     batches_done = models.PositiveIntegerField(_("batches done"), default=0)
     reasons = models.JSONField(_("reasons for rejects"), default=list)  # [{code, column, count, example, row}]
     error = models.TextField(_("error"), blank=True)

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 CONTACT_KINDS = ["email", "phone", "whatsapp", "post", "push"]
@@ -24,6 +25,12 @@ class Customer(models.Model):
     created_at = models.DateTimeField(_("created"))
     # Whoever stands for the person that this customer and others are (see `Merge`); nobody while it is one alone.
     person = models.ForeignKey("self", models.SET_NULL, null=True, editable=False, related_name="nodes", db_index=False)
+    # Somebody who is to be forgotten, and since when nothing names them any more: what is left is a row that facts
+    # belong to (see docs/decisions/0016-whoever-is-erased-leaves-facts-without-a-name.md).
+    erasure = models.ForeignKey(
+        "Erasure", models.PROTECT, null=True, editable=False, related_name="customers", db_index=False
+    )
+    erased_at = models.DateTimeField(_("erased"), null=True, editable=False)
     # The people of the demo: real purchases, invented names.
     is_invented = models.BooleanField(default=False, editable=False)
 
@@ -33,6 +40,7 @@ class Customer(models.Model):
         indexes = [
             models.Index(fields=["family_name", "given_name", "id"], name="customer_by_name"),
             models.Index(fields=["person"], name="customer_of_person", condition=Q(person__isnull=False)),
+            models.Index(fields=["erasure", "id"], name="customer_of_erasure", condition=Q(erasure__isnull=False)),
         ]
         constraints = [
             models.CheckConstraint(condition=~Q(key=""), name="customer_key_not_empty"),
@@ -50,6 +58,8 @@ class Customer(models.Model):
 
     @property
     def name(self) -> str:
+        if self.erased_at:
+            return gettext("Erased person")
         return f"{self.given_name} {self.family_name}".strip() or self.key
 
 

@@ -10,10 +10,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from querencia.customers.models import Consent, ContactPoint, OptOut
-from querencia.customers.queries import persons
+from querencia.customers.queries import persons, tombstones
 
 # So many ids a question: SQLite takes no list of any length.
 ASKED = 5_000
+# No address begins so.
+MARKED = "#"
 # Of two rows of one moment the stricter counts.
 STRICTNESS = {Consent.Status.GRANTED: 0, Consent.Status.DENIED: 1, Consent.Status.WITHDRAWN: 2}
 # What a business may say without having asked, as long as nobody refused it.
@@ -153,10 +155,21 @@ def _together(nodes: Sequence[int], where: Mapping[int, Sequence[tuple[str, str]
 def opted_out(addresses: Sequence[tuple[str, str]], *, purpose: str) -> set[tuple[str, str]]:
     """Which of these addresses (kind, value) want no more of a purpose."""
     found: set[tuple[str, str]] = set()
-    for some in batched({value for _kind, value in addresses}, ASKED, strict=False):
+    kept = {(kind, written): (kind, value) for kind, value in addresses for written in written_as(kind, value)}
+    for some in batched({written for _kind, written in kept}, ASKED, strict=False):
         rows = OptOut.objects.filter(value__in=some, purpose=purpose, lifted_at=None)
-        found |= set(rows.values_list("kind", "value"))
+        found |= {kept[pair] for pair in rows.values_list("kind", "value") if pair in kept}
     return found
+
+
+def written_as(kind: str, value: str) -> tuple[str, str]:
+    """How an opt-out names an address: as it is, and by its mark once somebody who had it was erased."""
+    return value, marked(kind, value)
+
+
+def marked(kind: str, value: str) -> str:
+    """What an opt-out keeps of an address whose owner was erased."""
+    return MARKED + tombstones.mark(kind, value)
 
 
 def latest(customer_ids: Sequence[int], *, channel: str = "", purpose: str = "") -> list[Consent]:

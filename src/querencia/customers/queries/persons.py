@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import batched
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from querencia.customers.models import Customer, Merge
+from querencia.customers import kinds
+from querencia.customers.models import Consent, Customer, Event, Merge, Purchase
 from querencia.customers.models.merges import OPEN, WAITING
 
 # So many ids a question: SQLite takes no list of any length.
@@ -149,3 +150,24 @@ def open_edges(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Merge]
     wanted = set(pairs)
     rows = [each for some in asked(one for one, _ in wanted) for each in Merge.objects.filter(OPEN, first_id__in=some)]
     return {(row.first_id, row.second_id): row for row in rows if (row.first_id, row.second_id) in wanted}
+
+
+def silent(*, before: datetime, limit: int) -> list[int]:
+    """Customers of whom nothing was heard since a moment, in none of the entries that are the same person: no purchase,
+    no consent, no event but those that this house records itself."""
+    ids = list(_silent(before).order_by("pk").values_list("pk", flat=True)[:limit])
+    together = nodes(ids)
+    others = {node for group in together.values() for node in group} - set(ids)
+    still = set(_silent(before).filter(pk__in=others).values_list("pk", flat=True))
+    return [pk for pk in ids if set(together[pk]) <= still.union(ids)]
+
+
+def _silent(before: datetime) -> QuerySet[Customer]:
+    theirs = {"customer": OuterRef("pk")}
+    return Customer.objects.filter(
+        ~Exists(Purchase.objects.filter(**theirs, at__gte=before)),
+        ~Exists(Event.objects.filter(**theirs, occurred_at__gte=before).exclude(kind__in=list(kinds.KINDS))),
+        ~Exists(Consent.objects.filter(**theirs, at__gte=before)),
+        erasure=None,
+        created_at__lt=before,
+    )

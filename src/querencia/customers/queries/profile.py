@@ -43,7 +43,16 @@ class Person:
 
     @property
     def name(self) -> str:
-        return next((record.name for record in self.records if record.is_named), self.key)
+        return next((record.name for record in self.records if record.is_named), self.head.name)
+
+    @property
+    def erased_at(self) -> datetime | None:
+        return self.head.erased_at
+
+    @property
+    def is_to_be_erased(self) -> bool:
+        """Whether this person was erased, or is about to be."""
+        return any(record.erasure_id for record in self.records)
 
     @property
     def named(self) -> Customer:

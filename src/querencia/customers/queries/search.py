@@ -1,17 +1,20 @@
 """Finding customers by anything: a name's first letters, an e-mail, a phone, a card, a key, an order."""
 
+from collections.abc import Iterable
 from functools import reduce
+from itertools import batched
 
 import phonenumbers
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from querencia.customers import names
-from querencia.customers.models import Customer, Identifier, Purchase, SearchTerm
+from querencia.customers.models import ContactPoint, Customer, Identifier, Purchase, SearchTerm
 from querencia.customers.queries import persons
 
 FOUND_MAX = 50
 PREFIX_MIN = 3  # letters of an identifier before its beginnings are looked for
 DIGITS_MIN = 6
+ASKED = 5_000
 LAST_LETTER = "\U0010ffff"
 
 
@@ -83,3 +86,20 @@ def _by_name(text: str, limit: int) -> list[int]:
 
 def _beginning_with(word: str) -> QuerySet[SearchTerm]:
     return SearchTerm.objects.filter(term__gte=word, term__lt=word + LAST_LETTER)
+
+
+def named(texts: Iterable[str], *, country: str = "") -> dict[str, list[int]]:
+    """For each text the customers that it names exactly: by key, by an identifier, by an address, or by the number of
+    this house (``id:17``). Those who were erased are named by nothing but their number."""
+    written = {text: {text, text.lower(), *_phones(text, country)} for text in texts}
+    found: dict[str, set[int]] = {}
+    for some in batched(sorted({form for forms in written.values() for form in forms}), ASKED, strict=False):
+        for rows in (Identifier.objects, ContactPoint.objects):
+            for value, pk in rows.filter(value__in=some).values_list("value", "customer_id"):
+                found.setdefault(value, set()).add(pk)
+        for key, pk in Customer.objects.filter(key__in=some, erased_at=None).values_list("key", "pk"):
+            found.setdefault(key, set()).add(pk)
+        numbers = {int(each[3:19]): each for each in some if each.startswith("id:") and each[3:].isdecimal()}
+        for pk in Customer.objects.filter(pk__in=numbers).values_list("pk", flat=True):
+            found.setdefault(numbers[pk], set()).add(pk)
+    return {text: sorted({pk for form in forms for pk in found.get(form, ())}) for text, forms in written.items()}

@@ -53,4 +53,4 @@ def replay(request: Request) -> HttpResponse:
 
 
 def _pretty(event: str) -> str:
-    return json.dumps(json.loads(event), ensure_ascii=False, indent=2)
+    return json.dumps(json.loads(event), ensure_ascii=False, indent=2) if event else ""

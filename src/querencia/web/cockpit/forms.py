@@ -1,5 +1,6 @@
 """The forms of the cockpit. They read; actions decide."""
 
+from collections.abc import Sequence
 from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -16,7 +17,8 @@ from querencia.business import keys
 from querencia.business.models import ApiKey, Role
 from querencia.common import money
 from querencia.customers.kinds import KINDS
-from querencia.customers.models import Consent, ContactPoint
+from querencia.customers.models import Consent, ContactPoint, Erasure
+from querencia.flows.retention import Kept
 from querencia.web.templatetags.house import language
 
 REGIONS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
@@ -172,3 +174,40 @@ class EndpointForm(forms.Form):
     @property
     def wanted(self) -> list[str]:
         return [*self.cleaned_data["kinds"], *self.cleaned_data["others"].split(",")]
+
+
+class ErasureForm(forms.Form):
+    """Typed, so that nobody is erased by a slip of the hand."""
+
+    reason = forms.ChoiceField(
+        label=_("Why"),
+        choices=[(each.value, each.label) for each in Erasure.Reason if each != Erasure.Reason.RETENTION],
+    )
+    typed = forms.CharField(label=_("Type the customer key to confirm"), max_length=200)
+
+    def __init__(self, *given: Any, key: str, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.key = key
+        self.fields["typed"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
+
+    def clean_typed(self) -> str:
+        typed = str(self.cleaned_data["typed"])
+        if typed != self.key.strip():
+            raise forms.ValidationError(gettext("This is not the key. Nobody was erased."))
+        return typed
+
+
+class RetentionForm(forms.Form):
+    """A number of days for each of what is kept for a time only."""
+
+    def __init__(self, *given: Any, periods: Sequence[Kept], **more: Any) -> None:
+        super().__init__(*given, **more)
+        for kept in periods:
+            self.fields[kept.period.name] = forms.IntegerField(
+                label=str(kept.period.title),
+                help_text=str(kept.period.meaning),
+                required=False,
+                min_value=kept.period.least,
+                max_value=36_500,
+                initial=kept.days,
+            )

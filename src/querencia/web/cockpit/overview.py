@@ -101,7 +101,7 @@ def _calls(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
             "email": who.reachable("email"),
         }
         for row in rows
-        if row in once.values()
+        if row in once.values() and not people[row["customer_id"]].is_to_be_erased
     ]
 
 

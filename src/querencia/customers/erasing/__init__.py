@@ -1,0 +1,1 @@
+"""Forgetting people: what names them in rows of their own, in facts, in text that belongs to nobody, in files."""
