@@ -125,7 +125,7 @@ def test_an_installation_in_order_is_said_to_be_and_counted(shop: House) -> None
     assert (code, said["is_well"]) == (0, True)
     assert said["counts"] == {"customers": 5, "purchases": 30, "events": 0}
     names = ["database", "migrations", "disk", "address", "queue", "runs", "imports", "amounts", "scores", "copy"]
-    assert [look["name"] for look in said["looks"]] == names
+    assert [look["name"] for look in said["looks"]] == [*names, "erasures"]
     done = shop("doctor")
     assert done.returncode == 0
     assert "5 customers, 30 purchases, 0 events." in done.stdout

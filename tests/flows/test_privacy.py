@@ -40,7 +40,7 @@ from querencia.flows import imports as flow
 from querencia.flows import intake, outbox, privacy
 from querencia.flows.models import Handling
 from querencia.measures import actions as measuring
-from querencia.measures import columns
+from querencia.measures import columns, health
 from querencia.webhooks import actions as webhooks
 from querencia.webhooks import tasks as telling
 from querencia.webhooks.models import Delivery
@@ -373,3 +373,15 @@ def test_many_are_erased_with_hardly_more_questions_than_one() -> None:
     assert asked[1] < asked[0] * 1.5, asked
     assert not Customer.objects.filter(erased_at=None).exists()
     assert sum(Erasure.objects.values_list("people", flat=True)) == 600
+
+
+def test_another_key_is_noticed_because_nobody_would_be_known_again(settings: Any) -> None:
+    def look() -> str:
+        return next(each.level for each in health.look(at=LATER) if each.name == "erasures")
+
+    bring(PEOPLE, "people.csv", "customers")
+    assert look() == "well"
+    erase(her().pk)
+    assert look() == "well"
+    settings.ERASURE_KEY = "another"
+    assert look() == "problem"

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 
 from querencia.business import actions as business
 from querencia.business.models import ApiKey
+from querencia.common.time import now
 from querencia.customers import events
 from querencia.customers.actions import pruning
 from querencia.customers.imports.folder import Folder
@@ -147,3 +149,11 @@ def test_people_of_whom_nothing_was_heard_are_erased(key: ApiKey) -> None:
     privacy.erase_waiting(at=NOW)
     assert list(Customer.objects.exclude(erased_at=None).values_list("pk", flat=True)) == [silent.pk]
     assert (Erasure.objects.get().reason, Purchase.objects.count()) == ("retention", 3)
+
+
+def test_counts_that_ran_out_go(key: ApiKey) -> None:
+    cache.clear()
+    cache.set("ran-out", 1, 1)
+    cache.set("counts", 1, 3_600)
+    assert retention.forget_counts(at=now() + timedelta(seconds=30)) == 1
+    assert (cache.get("ran-out"), cache.get("counts")) == (None, 1)

@@ -15,8 +15,8 @@ from django.db.models import F, Sum
 
 from querencia.common.database import alone
 from querencia.customers import kinds
-from querencia.customers.models import Event, Import, Purchase, PurchaseLine, Score
-from querencia.customers.queries import persons
+from querencia.customers.models import Erasure, Event, Import, Purchase, PurchaseLine, Score
+from querencia.customers.queries import persons, tombstones
 from querencia.measures import columns, queries, tasks
 from querencia.measures.models import Run
 
@@ -43,7 +43,7 @@ def look(*, at: datetime) -> list[Look]:
     found = [*database(), *disk(), *address(), *post()]
     if any(one.level == "problem" for one in found if one.name in ("database", "migrations")):
         return found
-    looks: list[Callable[[datetime], Iterator[Look]]] = [queue, runs, imports, amounts, scores, copy]
+    looks: list[Callable[[datetime], Iterator[Look]]] = [queue, runs, imports, amounts, scores, copy, erased]
     return [*found, *(seen for one in looks for seen in one(at))]
 
 
@@ -199,6 +199,21 @@ def copy(at: datetime) -> Iterator[Look]:
         yield Look("copy", "warning", "The columnar copy is gone. The next run makes it anew.", facts)
     else:
         yield Look("copy", "well", f"The columnar copy of {made.rows} purchases agrees with the database.", facts)
+
+
+def erased(at: datetime) -> Iterator[Look]:
+    """Whether those who were erased would be known again."""
+    waiting = Erasure.objects.filter(status="waiting", requested_at__lt=at - SILENCE_MAX).count()
+    if not tombstones.is_key_the_same():
+        said = (
+            "The key by which erased people are known again is another one than when they were erased: files and "
+            "machines bring them back. Put erasure_key (or QUERENCIA_ERASURE_KEY) back from a backup."
+        )
+        yield Look("erasures", "problem", said)
+    elif waiting:
+        yield Look("erasures", "problem", f"Erasures that wait for over ten minutes: {waiting}.", {"waiting": waiting})
+    else:
+        yield Look("erasures", "well", "Nobody waits to be erased.", {"waiting": 0})
 
 
 def _ago(span: timedelta) -> str:

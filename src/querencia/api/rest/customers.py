@@ -34,10 +34,11 @@ from querencia.common.time import now
 from querencia.customers.actions.profiles import Kept, Profile, keep_profiles
 from querencia.customers.identity import cleaned
 from querencia.customers.identity.known import Pair
-from querencia.customers.queries import listing, profile, records, search
+from querencia.customers.queries import listing, profile, records, search, tombstones
 from querencia.customers.queries.profile import Person
 
 SOURCE = "api"
+ERASED = "This names somebody who was erased. No program brings them back: whoever returns is written down by hand."
 router = Router(tags=["Customers"])
 NOT_MEANT = "names nobody that we can tell: it is no address, or a word for nobody"
 
@@ -275,7 +276,8 @@ def write_customers(request: HttpRequest, given: Many[ProfileGiven]) -> Answer:
 )
 def change_customer(request: HttpRequest, here: Path[CustomerHere], given: ChangeGiven) -> Answer:
     """What is absent stays as it is, what is null is emptied (RFC 7396)."""
-    person(here.customer_id)
+    if person(here.customer_id).is_to_be_erased:
+        raise Problem("conflict", "This person was erased.")
     change = Profile(traits=given.traits(), customer_id=here.customer_id)
     [kept] = keep_profiles([change], at=now(), source=SOURCE)
     return Answer(outcome(kept, {}))
@@ -292,10 +294,22 @@ def write_profiles(items: Sequence[ProfileGiven]) -> list[Outcome]:
             outcomes[number] = rejected(*faults or [Fault("A customer needs a key or an identifier.", "nobody", "")])
         else:
             profiles[number] = (Profile(tuple(places), each.traits()), places)
+    outcomes |= refuse_erased(profiles)
     kept = keep_profiles([profile for profile, _places in profiles.values()], at=now(), source=SOURCE)
     for (number, (_profile, places)), each_kept in zip(profiles.items(), kept, strict=True):
         outcomes[number] = outcome(each_kept, places)
     return [outcomes[number] for number in range(len(items))]
+
+
+def refuse_erased(profiles: dict[int, tuple[Profile, dict[Pair, str]]]) -> dict[int, Outcome]:
+    """Take out what names people who were erased; by number what is answered to it."""
+    gone = tombstones.erased({pair for _profile, places in profiles.values() for pair in places})
+    refused = {}
+    for number, (_profile, places) in list(profiles.items()):
+        if theirs := [place for pair, place in places.items() if pair in gone]:
+            refused[number] = rejected(*(Fault(ERASED, "erased", place) for place in theirs))
+            del profiles[number]
+    return refused
 
 
 def written(pairs: Sequence[tuple[Pair, str]], region: str) -> tuple[dict[Pair, str], list[Fault]]:

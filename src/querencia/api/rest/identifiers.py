@@ -8,7 +8,16 @@ from ninja import Path, Router
 from pydantic import Field
 
 from querencia.api.rest import batches
-from querencia.api.rest.customers import SOURCE, CustomerHere, IdentifierTold, country, outcome, person, written
+from querencia.api.rest.customers import (
+    SOURCE,
+    CustomerHere,
+    IdentifierTold,
+    country,
+    outcome,
+    person,
+    refuse_erased,
+    written,
+)
 from querencia.api.rest.endpoint import Answer, endpoint
 from querencia.api.rest.fields import (
     CustomerGiven,
@@ -27,7 +36,7 @@ from querencia.customers.actions.profiles import Profile, keep_profiles, named
 from querencia.customers.identity.known import Pair
 
 router = Router(tags=["Identifiers"])
-UNKNOWN = Fault("There is no such customer.", "unknown_customer", "/customer")
+UNKNOWN = Fault("There is no such customer, or they were erased.", "unknown_customer", "/customer")
 
 
 class AttachGiven(Given):
@@ -108,6 +117,7 @@ def _attach(items: Sequence[AttachGiven]) -> list[Outcome]:
             outcomes[number] = rejected(*faults or [UNKNOWN])
         else:
             profiles[number] = (Profile(tuple(places), customer_id=owner), places)
+    outcomes |= refuse_erased(profiles)
     kept = keep_profiles([profile for profile, _places in profiles.values()], at=at, source=SOURCE)
     for (number, (_profile, places)), each_kept in zip(profiles.items(), kept, strict=True):
         outcomes[number] = outcome(each_kept, places)

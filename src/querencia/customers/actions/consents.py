@@ -103,8 +103,10 @@ def record_staged(*, evidence: str, source: str, at: int) -> tuple[set[str], lis
 
 def _record(said: Sequence[Said], source: str, at: datetime) -> list[Consent]:
     ids = sorted({one.customer_id for one in said})
-    # In order and to ourselves, so that two who write at once see each other's rows.
-    list(Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
+    # In order and to ourselves, so that two who write at once see each other's rows. Whoever was erased says nothing.
+    locked = Customer.objects.select_for_update().filter(pk__in=ids, erasure=None).order_by("pk")
+    ids = list(locked.values_list("pk", flat=True))
+    said = [one for one in said if one.customer_id in set(ids)]
     counts, since = _counting(ids)
     wanted = [(one, moment) for one in said if (moment := _moment(one, counts.get(_key(one)), source, at, since))]
     rows = [

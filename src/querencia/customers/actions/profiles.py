@@ -78,9 +78,10 @@ def keep_profiles(profiles: Sequence[Profile], *, at: datetime, source: str) -> 
 
 
 def named(references: Sequence[Reference], *, at: datetime, source: str) -> list[int]:
-    """The customer of each: by id, or by an identifier, which creates them where nobody has it; 0 for unknown ids."""
+    """The customer of each: by id, or by an identifier, which creates them where nobody has it; 0 for unknown ids, for
+    values that name nobody, and for whoever was erased."""
     ids = {one for one in references if isinstance(one, int)}
-    known = set(Customer.objects.filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
+    known = set(Customer.objects.filter(pk__in=ids, erasure=None).values_list("pk", flat=True)) if ids else set()
     pairs = list(dict.fromkeys(one for one in references if not isinstance(one, int)))
     found = dict(zip(pairs, identify([Known((pair,)) for pair in pairs], at=at, source=source), strict=True))
     return [(one if one in known else 0) if isinstance(one, int) else found[one] for one in references]
@@ -125,8 +126,12 @@ def _anchors(ids: Iterable[int]) -> dict[int, Pair]:
 def _bring_up_to_date(said: Sequence[tuple[int, Mapping[str, Any]]]) -> list[bool]:
     """Which of these (customer, traits) changed anything."""
     wanted = sorted({pk for pk, traits in said if pk and traits})
+    # Whoever was erased gets no name again.
     # In one order, so that two who write the same wait for each other and never in a circle.
-    owners = {each.pk: each for each in Customer.objects.select_for_update().filter(pk__in=wanted).order_by("pk")}
+    owners = {
+        each.pk: each
+        for each in Customer.objects.select_for_update().filter(pk__in=wanted, erasure=None).order_by("pk")
+    }
     changed: list[bool] = []
     renamed: dict[int, Customer] = {}
     touched: dict[int, Customer] = {}

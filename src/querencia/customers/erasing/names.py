@@ -37,7 +37,7 @@ def keep_away(customer_ids: Sequence[int], *, at: datetime) -> None:
         pairs |= set(ContactPoint.objects.filter(customer__in=some).values_list("kind", "value"))
         keys = Customer.objects.filter(pk__in=some, erased_at=None).values_list("key", flat=True)
         pairs |= {("customer_key", key) for key in keys}
-        marks = sorted({tombstones.mark(kind, value) for kind, value in pairs})
+        marks = sorted({tombstones.mark(kind, value) for kind, value in (*pairs, tombstones.OF_THE_KEY)})
         Tombstone.objects.bulk_create([Tombstone(mark=each, at=at) for each in marks], ROWS, ignore_conflicts=True)
 
 

@@ -12,6 +12,8 @@ ASKED = 5_000
 # A number is the same number, whichever way it is reached.
 SAME = {"whatsapp": "phone"}
 
+# Stands beside the others: by it the key itself is known again.
+OF_THE_KEY = ("", "key")
 # As what a text may name somebody.
 NAMED_BY = ("customer_key", "email", "phone", "card", "external", "device", "order")
 
@@ -27,6 +29,11 @@ def mark(kind: str, value: str) -> str:
 def are_any() -> bool:
     """Whether anybody was ever erased: the doors need not reckon marks before that."""
     return Tombstone.objects.exists()
+
+
+def is_key_the_same() -> bool:
+    """Whether those who were erased can still be known again."""
+    return not are_any() or Tombstone.objects.filter(mark=mark(*OF_THE_KEY)).exists()
 
 
 def erased(pairs: Collection[Pair]) -> set[Pair]:
