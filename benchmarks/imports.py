@@ -3,17 +3,10 @@
 import os
 import re
 import resource
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import urlsplit
 
-from benchmarks.registry import Measure, Skipped, benchmark
+from benchmarks import house
+from benchmarks.registry import Measure, benchmark
 
-POSTGRES = os.environ.get("BENCH_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 PURCHASES_PER_CUSTOMER = 10
 CUSTOMERS = {"100 k": 10_000, "1 M": 100_000, "10 M": 1_000_000}
 WITHOUT_ARTICLES = ("--map", "category=,quantity=")
@@ -50,39 +43,32 @@ def run(case: str, measure: Measure) -> None:
     """
     size = re.findall(r"100 k|10 M|1 M", case)[0]
     file, rows = _simulated(CUSTOMERS[size])
-    with _installation(measure.scratch, on_postgres="PostgreSQL" in case) as environment:
+    with house.for_this_run(measure.scratch, on_postgres="PostgreSQL" in case) as environment:
         if "known already" in case:
             _import(file, environment, *WITHOUT_ARTICLES)
         begin = _processor_seconds()
         with measure(rows=rows, unit="purchases"):
             if case.startswith("Django"):
-                _python("-c", USUAL_LOADER, file, environment=environment)
+                house.python(environment, "-c", USUAL_LOADER, file)
             elif case.startswith("the bare"):
-                _python("-c", BARE_LOADER, file, environment=environment)
+                house.python(environment, "-c", BARE_LOADER, file)
             else:
                 _import(file, environment, *(() if "article" in case else WITHOUT_ARTICLES))
         measure.note("processor", f"{_processor_seconds() - begin:,.1f} s")
-        measure.note("stored", f"{int(_python('-c', COUNT, environment=environment)):,}")
+        measure.note("stored", f"{int(house.python(environment, '-c', COUNT)):,}")
 
 
 def _simulated(customers: int) -> tuple[str, int]:
     """The file and how many rows it has, from a process of its own: what making it needs is not the import's memory."""
     make = f"data.shop({customers}, purchases_per_customer={PURCHASES_PER_CUSTOMER}, csv=True)"
     say = "print(shop.purchase_count + shop.refund_count, shop.purchases_csv)"
-    said = _python("-c", f"from benchmarks import data; shop = {make}; {say}", environment={**os.environ})
+    said = house.python({**os.environ}, "-c", f"from benchmarks import data; shop = {make}; {say}")
     rows, file = said.splitlines()[-1].split(" ", 1)  # making the file says other things before
     return file, int(rows)
 
 
 def _import(file: str, environment: dict[str, str], *how: str) -> None:
-    _python("-m", "querencia", "import", file, "--yes", *how, environment=environment)
-
-
-def _python(*arguments: str, environment: dict[str, str]) -> str:
-    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return done.stdout
+    house.python(environment, "-m", "querencia", "import", file, "--yes", *how)
 
 
 def _processor_seconds() -> float:
@@ -90,47 +76,11 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-@contextmanager
-def _installation(folder: Path, *, on_postgres: bool) -> Iterator[dict[str, str]]:
-    """The environment of an installation that holds a business and nothing else, for this run alone."""
-    home = folder / "home"
-    environment = {**os.environ, "QUERENCIA_HOME": str(home), "QUERENCIA_LOG": "ERROR"}
-    environment.pop("DATABASE_URL", None)
-    database = f"querencia_bench_import_{os.getpid()}"
-    if on_postgres:
-        _server(f'CREATE DATABASE "{database}"')
-        environment["DATABASE_URL"] = urlsplit(POSTGRES)._replace(path=f"/{database}").geturl()
-    try:
-        home.mkdir()
-        _python("-c", SET_UP, environment=environment)
-        yield environment
-    finally:
-        if on_postgres:
-            _server(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _server(statement: str) -> None:
-    import psycopg
-
-    try:
-        with psycopg.connect(POSTGRES, autocommit=True, connect_timeout=3) as server:
-            server.execute(statement)
-    except psycopg.OperationalError as fault:
-        raise Skipped(f"No PostgreSQL answers at BENCH_DATABASE_URL: {fault}") from fault
-
-
 DJANGO = """
 import os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "querencia.config.settings"
 import django
 django.setup()
-"""
-SET_UP = f"""{DJANGO}
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-from querencia.business.actions import set_business
-set_business(name="Simulated", currency="EUR", notice="simulated")
 """
 COUNT = f"""{DJANGO}
 from django.db import connection

@@ -1,13 +1,9 @@
 """A run: purchases copied to columns, every customer scored, the business measured, all of it written."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from benchmarks import data, pages
+from benchmarks import data, house
 from benchmarks.registry import Measure, benchmark
 
 PURCHASES_PER_CUSTOMER = 10
@@ -40,15 +36,15 @@ def run(case: str, measure: Measure) -> None:
             scored = (_by_pandas if "pandas" in case else _by_insight)(shop.purchases)
         measure.note("customers", f"{scored:,}")
         return
-    environment = _installation(customers, on_postgres="PostgreSQL" in case)
+    environment = _with_purchases(customers, on_postgres="PostgreSQL" in case)
     first = "first" in case
-    _querencia(environment, "manage", "shell", "-v", "0", "-c", FORGET if first else "")
+    house.shell(environment, FORGET if first else "")
     if not first:
-        _querencia(environment, "measure", "--quiet")
-    counted = _querencia(environment, "manage", "shell", "-v", "0", "-c", COUNT)
+        house.querencia(environment, "measure", "--quiet")
+    counted = house.shell(environment, COUNT)
     with measure(rows=int(counted), unit="purchases"):
-        _querencia(environment, "measure", "--quiet", *(["--anew"] if first else []))
-    measure.note("steps", _querencia(environment, "manage", "shell", "-v", "0", "-c", DURATIONS).strip())
+        house.querencia(environment, "measure", "--quiet", *(["--anew"] if first else []))
+    measure.note("steps", house.shell(environment, DURATIONS).strip())
 
 
 FORGET = """
@@ -65,38 +61,11 @@ print(", ".join(f"{step} {seconds:.1f} s" for step, seconds in queries.latest_do
 """
 
 
-def _installation(customers: int, *, on_postgres: bool) -> dict[str, str]:
-    """The environment of an installation with a simulated shop, imported by its own command, not measured yet."""
+def _with_purchases(customers: int, *, on_postgres: bool) -> house.Environment:
+    """An installation with a simulated shop, imported by its own command, not measured yet."""
     shop = data.shop(customers, purchases_per_customer=PURCHASES_PER_CUSTOMER)
-    version = pages.version_of_tables()
-    name = f"{'postgres' if on_postgres else 'sqlite'}-log-{customers}"
-    database = f"querencia_bench_log_{customers}_{version}"
-
-    def environment(home: Path) -> dict[str, str]:
-        known = {**os.environ, "QUERENCIA_HOME": str(home), "QUERENCIA_LOG": "ERROR"}
-        known.pop("DATABASE_URL", None)
-        if on_postgres:
-            known["DATABASE_URL"] = urlsplit(pages.POSTGRES)._replace(path=f"/{database}").geturl()
-        return known
-
-    def make(home: Path) -> None:
-        if on_postgres:
-            pages.create_database(database)
-        given = environment(home)
-        _querencia(given, "manage", "migrate", "--verbosity", "0")
-        _querencia(given, "manage", "shell", "-v", "0", "-c", pages.SET_UP)
-        _querencia(given, "import", str(shop.purchases), "--kind", "purchases", "--yes", "--map", "category=,quantity=")
-
-    return environment(data.cached(name, make, version=version))
-
-
-def _querencia(environment: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "querencia", *arguments], env=environment, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return done.stdout
+    command = ["import", str(shop.purchases), "--kind", "purchases", "--yes", "--map", "category=,quantity="]
+    return house.kept("log", customers, command, on_postgres=on_postgres)
 
 
 # -- one step, twice ---------------------------------------------------------------------------------------------------

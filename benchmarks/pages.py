@@ -1,26 +1,17 @@
 """The list of customers, its search and a customer's page, over HTTP from a running installation."""
 
-import hashlib
 import http.client
 import os
 import re
-import socket
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from benchmarks import data
-from benchmarks.registry import Measure, Skipped, benchmark
+from benchmarks import data, house
+from benchmarks.registry import Measure, benchmark
 
 CUSTOMERS = {"1 M": 1_000_000, "20 k": 20_000}
 PURCHASES_PER_CUSTOMER = 3
-POSTGRES = os.environ.get("BENCH_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
-OWNER = ("owner@example.com", "a-long-and-quiet-word")
 OURS = ("SQLite, 1 M customers", "PostgreSQL, 1 M customers")
 PEER = "Django's Paginator on SQLite, 1 M customers"
 FILTERS = (
@@ -47,11 +38,11 @@ def run(case: str, measure: Measure) -> None:
     is the database work alone of Django's own Paginator (a count and an offset) for the same lists.
     """
     customers = CUSTOMERS[re.findall(r"1 M|20 k", case)[0]]
-    environment = _installation(customers, on_postgres="PostgreSQL" in case)
+    environment = with_a_shop(customers, on_postgres="PostgreSQL" in case)
     if case.startswith("Django"):
         times = _paginated(environment, measure)
     else:
-        with _served(environment) as port:
+        with house.served(environment) as port:
             times = _visited(_Visitor(port), measure)
     times.sort()
     measure.note("median", f"{statistics.median(times) * 1e3:,.0f} ms")
@@ -59,91 +50,18 @@ def run(case: str, measure: Measure) -> None:
     measure.note("longest", f"{times[-1] * 1e3:,.0f} ms")
 
 
-# -- an installation of that size --------------------------------------------------------------------------------------
-
-
-def _installation(customers: int, *, on_postgres: bool) -> dict[str, str]:
-    """The environment of an installation with a simulated shop, imported and measured by its own commands."""
+def with_a_shop(customers: int, *, on_postgres: bool) -> house.Environment:
+    """An installation with a simulated shop, imported and measured by its own commands."""
     shop = data.shop(customers, purchases_per_customer=PURCHASES_PER_CUSTOMER)
-    version = version_of_tables()
-    name = f"{'postgres' if on_postgres else 'sqlite'}-house-{customers}"
-    database = f"querencia_bench_{customers}_{version}"
-
-    def environment(home: Path) -> dict[str, str]:
-        known = {**os.environ, "QUERENCIA_HOME": str(home), "QUERENCIA_LOG": "ERROR"}
-        known.pop("DATABASE_URL", None)
-        if on_postgres:
-            known["DATABASE_URL"] = urlsplit(POSTGRES)._replace(path=f"/{database}").geturl()
-        return known
-
-    def make(home: Path) -> None:
-        if on_postgres:
-            create_database(database)
-        given = environment(home)
-        _querencia(given, "manage", "migrate", "--verbosity", "0")
-        _querencia(given, "manage", "shell", "-v", "0", "-c", SET_UP)
-        _querencia(given, "import", str(shop.customers), "--kind", "customers", "--yes")
-        _querencia(given, "import", str(shop.purchases), "--kind", "purchases", "--yes")
-        _querencia(given, "measure", "--quiet")
-
-    return environment(data.cached(name, make, version=version))
-
-
-SET_UP = f"""
-from querencia.business import actions
-actions.set_up(
-    business=dict(name="Simulated", currency="EUR", time_zone="Europe/Madrid", language="en", notice="simulated"),
-    owner=dict(email={OWNER[0]!r}, password={OWNER[1]!r}, name="Owner"),
-)
-"""
-
-
-def version_of_tables() -> str:
-    """Of the tables and of the simulator: an installation of older ones is not measured."""
-    import querencia
-
-    tables = sorted(path.name for path in Path(querencia.__path__[0]).glob("*/migrations/0*.py"))
-    return hashlib.sha256(repr([tables, data.simulator_version()]).encode()).hexdigest()[:8]
-
-
-def create_database(name: str) -> None:
-    import psycopg
-
-    try:
-        with psycopg.connect(POSTGRES, autocommit=True, connect_timeout=3) as server:
-            server.execute(f'DROP DATABASE IF EXISTS "{name}"')
-            server.execute(f'CREATE DATABASE "{name}"')
-    except psycopg.OperationalError as fault:
-        raise Skipped(f"No PostgreSQL answers at BENCH_DATABASE_URL: {fault}") from fault
-
-
-def _querencia(environment: dict[str, str], *arguments: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "querencia", *arguments], env=environment, check=True, stdout=subprocess.DEVNULL
+    commands = (
+        ["import", str(shop.customers), "--kind", "customers", "--yes"],
+        ["import", str(shop.purchases), "--kind", "purchases", "--yes"],
+        ["measure", "--quiet"],
     )
+    return house.kept("house", customers, *commands, on_postgres=on_postgres)
 
 
 # -- ours, over HTTP ---------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _served(environment: dict[str, str]) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "querencia", "up", "--port", str(port)]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            try:
-                with socket.create_connection(("127.0.0.1", port), 1):
-                    break
-            except OSError:
-                time.sleep(0.2)
-        yield port
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 class _Visitor:
@@ -155,7 +73,7 @@ class _Visitor:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         form = self.get("/accounts/login/")
         token = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[0]
-        body = urlencode({"csrfmiddlewaretoken": token, "login": OWNER[0], "password": OWNER[1]})
+        body = urlencode({"csrfmiddlewaretoken": token, "login": house.OWNER[0], "password": house.OWNER[1]})
         self.get("/accounts/login/", body, expected=302)
 
     def get(self, path: str, body: str | None = None, *, expected: int = 200) -> str:
