@@ -155,18 +155,18 @@ def person(pk: int) -> Person | None:
 def people(ids: Iterable[int]) -> dict[int, Person]:
     """By customer the person that they are (part of). Those that there are not are left out."""
     together = persons.nodes(ids)
-    heads = persons.heads(together)
     everybody = {node for nodes in together.values() for node in nodes}
     found = (
         Customer.objects.select_related("score__cell")
         .prefetch_related("contact_points", "identifiers")
         .in_bulk(sorted(everybody))
     )
-    return {
-        pk: Person(tuple(found[node] for node in [heads[pk], *(node for node in nodes if node != heads[pk])]))
-        for pk, nodes in together.items()
-        if pk in found
-    }
+    made: dict[int, Person] = {}
+    for pk, nodes in together.items():
+        if pk in found:
+            head = found[pk].person_id or pk
+            made[pk] = Person(tuple(found[node] for node in sorted(nodes, key=lambda node: (node != head, node))))
+    return made
 
 
 @dataclass(frozen=True)
