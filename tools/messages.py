@@ -4,6 +4,7 @@ Two catalogs: ``querencia/locale`` (domain ``django``) for what the application 
 (domain ``insight``) for the analytic library, which stands alone.
 """
 
+import ast
 import io
 import re
 import sys
@@ -20,6 +21,8 @@ from babel.messages.pofile import read_po, write_po
 
 SOURCE = Path(__file__).parent.parent / "src" / "querencia"
 ROOTS = {"django": SOURCE, "insight": SOURCE / "insight"}
+# Whose docstrings people read too.
+REFERENCE = SOURCE / "api" / "rest"
 LANGUAGES = ("es", "pt")
 KEYWORDS = {
     "_": None,
@@ -58,6 +61,23 @@ def extract_template(fileobj, keywords, comment_tags, options) -> Iterator[tuple
     yield from extract_python(io.BytesIO("\n".join(calls).encode("utf-8")), keywords, comment_tags, options)
 
 
+def extract_docstrings(path: Path) -> Iterator[str]:
+    """What operations and their fields say of themselves: the reference of the API shows it to people."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef) and any(_is_endpoint(each) for each in node.decorator_list):
+            yield " ".join((ast.get_docstring(node) or "").split())
+        elif isinstance(node, ast.ClassDef):
+            yield from (" ".join(each.value.value.split()) for each in node.body[1:] if _is_text(each))
+
+
+def _is_endpoint(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "endpoint"
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
 def extract_jinja(fileobj, keywords, comment_tags, options) -> Iterator[tuple]:
     from jinja2.ext import babel_extract
 
@@ -77,6 +97,8 @@ def collected(domain: str) -> Catalog:
             for _line, text, comments, context in found:
                 if text:
                     catalog.add(text, auto_comments=comments, context=context)
+        for text in extract_docstrings(path) if path.is_relative_to(REFERENCE) and path.suffix == ".py" else ():
+            catalog.add(text)
     return catalog
 
 

@@ -202,7 +202,7 @@ def test_a_named_request_is_answered_as_it_was(program: Program) -> None:
 @pytest.mark.django_db
 def test_a_refusal_is_not_kept(program: Program) -> None:
     named = {"HTTP_IDEMPOTENCY_KEY": "a-name"}
-    wrong = {**EVENT, "customer": {"id": 404}}
+    wrong = {**EVENT, "customer": {"id": 10**12}}
     assert program.refused("POST", "/events", wrong, **named) == (422, "invalid")
     assert not KeptAnswer.objects.exists()
     program.said("POST", "/events", EVENT, status=201, **named)

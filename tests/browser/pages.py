@@ -36,6 +36,7 @@ OUTSIDE = {
     "password forgotten": "/accounts/password/reset/",
     "password on its way": "/accounts/password/reset/done/",
     "closed": "/accounts/signup/",
+    "reference": "/api/docs",
 }
 
 

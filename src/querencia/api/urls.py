@@ -1,7 +1,7 @@
 from django.urls import include, path, re_path
 
 from querencia.api import intake
-from querencia.api.rest import openapi
+from querencia.api.rest import openapi, reference
 from querencia.api.rest.api import patterns
 from querencia.api.rest.door import door, nothing_there
 
@@ -9,6 +9,7 @@ app_name = "api"
 DOORS = "identify|track|page|screen|group|alias|batch|import"
 
 urlpatterns = [
+    path("api/docs", reference.page, name="reference"),
     path("api/v1/openapi.json", door(openapi.serve), name="openapi"),
     path("api/v1", door(nothing_there)),
     path("api/v1/", include(patterns())),

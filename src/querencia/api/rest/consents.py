@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop as _
 from ninja import Path, Router
 from pydantic import model_validator
 
@@ -21,7 +22,7 @@ from querencia.customers.models import Consent, ContactPoint
 from querencia.customers.queries import consents as queries
 from querencia.customers.queries import persons
 
-router = Router(tags=["Consents"])
+router = Router(tags=[_("Consents")])
 type Channel = Literal["email", "phone", "whatsapp", "post", "push"]
 type Purpose = Literal["service", "loyalty", "marketing", "research"]
 type Status = Literal["granted", "denied", "withdrawn"]
@@ -102,7 +103,7 @@ class ConsentsTold(Told):
     "/customers/{int:customer_id}/consents",
     scope="consents:read",
     answers={200: ConsentsTold},
-    summary="See what a customer allows",
+    summary=_("See what a customer allows"),
 )
 def get_consents(request: HttpRequest, here: Path[CustomerHere]) -> Answer:
     """What counts now is what the house itself goes by: the latest word, of merged customers the strictest, and whether
@@ -127,7 +128,7 @@ def get_consents(request: HttpRequest, here: Path[CustomerHere]) -> Answer:
     "/consents",
     scope="consents:write",
     answers={200: Outcome, 201: Outcome},
-    summary="Record consent",
+    summary=_("Record consent"),
 )
 def record_consent(request: HttpRequest, given: ConsentGiven) -> Answer:
     """Consents are never changed: what counts already changes nothing, anything else is written down as said now."""
@@ -136,7 +137,7 @@ def record_consent(request: HttpRequest, given: ConsentGiven) -> Answer:
 
 
 @endpoint(
-    router, "POST", "/consents/bulk", scope="consents:write", answers={200: Outcomes}, summary="Record many consents"
+    router, "POST", "/consents/bulk", scope="consents:write", answers={200: Outcomes}, summary=_("Record many consents")
 )
 def record_consents(request: HttpRequest, given: Many[ConsentGiven]) -> Answer:
     """Up to 1,000 consents in one transaction. Of several answers for one channel and purpose the strictest counts."""

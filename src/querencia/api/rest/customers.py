@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop as _
 from ninja import Path, Query, Router
 from pydantic import Field
 
@@ -39,7 +40,7 @@ from querencia.customers.queries.profile import Person
 
 SOURCE = "api"
 ERASED = "This names somebody who was erased. No program brings them back: whoever returns is written down by hand."
-router = Router(tags=["Customers"])
+router = Router(tags=[_("Customers")])
 NOT_MEANT = "names nobody that we can tell: it is no address, or a word for nobody"
 
 
@@ -177,7 +178,7 @@ class IdentifierHere(Given):
     "/customers",
     scope="customers:read",
     answers={200: CustomersPage},
-    summary="List customers",
+    summary=_("List customers"),
 )
 def list_customers(request: HttpRequest, asked: Query[CustomersAsked]) -> Answer:
     """Every person once, by id; filtered and sorted by their scores; or searched for with q."""
@@ -201,11 +202,11 @@ def list_customers(request: HttpRequest, asked: Query[CustomersAsked]) -> Answer
     "/customers/by/{kind}/{path:value}",
     scope="customers:read",
     answers={200: CustomerTold},
-    summary="Get a customer by any identifier",
+    summary=_("Get a customer by any identifier"),
 )
 def get_customer_by(request: HttpRequest, here: Path[IdentifierHere]) -> Answer:
     """E-mail addresses and phones are found in whichever notation they are written. What stands in an address may end
-    in logs of proxies: `POST /customers/lookup` says the same in a body."""
+    in logs of proxies: POST /customers/lookup says the same in a body."""
     [owner] = records.owners([(here.kind, here.value)], country=country())
     return _customer(owner)
 
@@ -216,7 +217,7 @@ def get_customer_by(request: HttpRequest, here: Path[IdentifierHere]) -> Answer:
     "/customers/lookup",
     scope="customers:read",
     answers={200: Found},
-    summary="Look up many customers by identifiers",
+    summary=_("Look up many customers by identifiers"),
 )
 def look_up_customers(request: HttpRequest, given: LookupGiven) -> Answer:
     """Up to 1,000 identifiers at once."""
@@ -231,7 +232,7 @@ def look_up_customers(request: HttpRequest, given: LookupGiven) -> Answer:
     "/customers/{int:customer_id}",
     scope="customers:read",
     answers={200: CustomerTold},
-    summary="Get a customer",
+    summary=_("Get a customer"),
 )
 def get_customer(request: HttpRequest, here: Path[CustomerHere]) -> Answer:
     """The person that this customer is: asked for one who was merged, it answers with whoever stands for them, and says
@@ -245,7 +246,7 @@ def get_customer(request: HttpRequest, here: Path[CustomerHere]) -> Answer:
     "/customers",
     scope="customers:write",
     answers={200: Outcome, 201: Outcome},
-    summary="Create or update a customer",
+    summary=_("Create or update a customer"),
 )
 def write_customer(request: HttpRequest, given: ProfileGiven) -> Answer:
     """Finds the customer by the identifiers, or creates them. Identifiers of several bring them together within the
@@ -259,7 +260,7 @@ def write_customer(request: HttpRequest, given: ProfileGiven) -> Answer:
     "/customers/bulk",
     scope="customers:write",
     answers={200: Outcomes},
-    summary="Create or update many customers",
+    summary=_("Create or update many customers"),
 )
 def write_customers(request: HttpRequest, given: Many[ProfileGiven]) -> Answer:
     """Up to 1,000 customers in one transaction, each answered by itself."""
@@ -272,7 +273,7 @@ def write_customers(request: HttpRequest, given: Many[ProfileGiven]) -> Answer:
     "/customers/{int:customer_id}",
     scope="customers:write",
     answers={200: Outcome},
-    summary="Change a customer",
+    summary=_("Change a customer"),
 )
 def change_customer(request: HttpRequest, here: Path[CustomerHere], given: ChangeGiven) -> Answer:
     """What is absent stays as it is, what is null is emptied (RFC 7396)."""

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop as _
 from ninja import Path, Query, Router
 
 from querencia.api.rest import batches, pages
@@ -36,7 +37,7 @@ from querencia.customers.intake import is_ours
 from querencia.customers.models import Event
 from querencia.customers.queries import facts, persons
 
-router = Router(tags=["Events"])
+router = Router(tags=[_("Events")])
 AHEAD = timedelta(hours=24)
 DIFFERS = Fault("An event of another kind is known under this key.", "differs", "/key")
 # Their events are numbered by the house itself.
@@ -105,7 +106,7 @@ class EventHere(Given):
     event_id: AskedId
 
 
-@endpoint(router, "GET", "/events", scope="events:read", answers={200: EventsPage}, summary="List events")
+@endpoint(router, "GET", "/events", scope="events:read", answers={200: EventsPage}, summary=_("List events"))
 def list_events(request: HttpRequest, asked: Query[FactsAsked]) -> Answer:
     """All that happened, whoever told of it: your systems, Segment's libraries, the house itself."""
     rows, after = facts.events(asked_of(request, asked))
@@ -113,7 +114,7 @@ def list_events(request: HttpRequest, asked: Query[FactsAsked]) -> Answer:
 
 
 @endpoint(
-    router, "GET", "/events/{int:event_id}", scope="events:read", answers={200: EventTold}, summary="Get an event"
+    router, "GET", "/events/{int:event_id}", scope="events:read", answers={200: EventTold}, summary=_("Get an event")
 )
 def get_event(request: HttpRequest, here: Path[EventHere]) -> Answer:
     """An event with its properties."""
@@ -124,14 +125,16 @@ def get_event(request: HttpRequest, here: Path[EventHere]) -> Answer:
 
 
 @endpoint(
-    router, "POST", "/events", scope="events:write", answers={200: Outcome, 201: Outcome}, summary="Record an event"
+    router, "POST", "/events", scope="events:write", answers={200: Outcome, 201: Outcome}, summary=_("Record an event")
 )
 def record_event(request: HttpRequest, given: EventGiven) -> Answer:
     """Events are never changed: the same key changes nothing."""
     return batches.one(given, _write, place="/api/v1/events/{}")
 
 
-@endpoint(router, "POST", "/events/bulk", scope="events:write", answers={200: Outcomes}, summary="Record many events")
+@endpoint(
+    router, "POST", "/events/bulk", scope="events:write", answers={200: Outcomes}, summary=_("Record many events")
+)
 def record_events(request: HttpRequest, given: Many[EventGiven]) -> Answer:
     """Up to 1,000 events in one transaction, each answered by itself."""
     return batches.many(given, _write)

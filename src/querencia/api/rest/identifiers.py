@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop as _
 from ninja import Path, Router
 from pydantic import Field
 
@@ -35,7 +36,7 @@ from querencia.common.time import now
 from querencia.customers.actions.profiles import Profile, keep_profiles, named
 from querencia.customers.identity.known import Pair
 
-router = Router(tags=["Identifiers"])
+router = Router(tags=[_("Identifiers")])
 UNKNOWN = Fault("There is no such customer, or they were erased.", "unknown_customer", "/customer")
 
 
@@ -70,7 +71,7 @@ class IdentifiersTold(Told):
     "/customers/{int:customer_id}/identifiers",
     scope="customers:read",
     answers={200: IdentifiersTold},
-    summary="List the identifiers of a customer",
+    summary=_("List the identifiers of a customer"),
 )
 def list_identifiers(request: HttpRequest, here: Path[CustomerHere]) -> Answer:
     """Of all records that are the person."""
@@ -85,7 +86,7 @@ def list_identifiers(request: HttpRequest, here: Path[CustomerHere]) -> Answer:
     "/identifiers",
     scope="customers:write",
     answers={200: Outcome},
-    summary="Attach identifiers to a customer",
+    summary=_("Attach identifiers to a customer"),
 )
 def attach_identifiers(request: HttpRequest, given: AttachGiven) -> Answer:
     """What leads to somebody else already brings both together within the limits of matching (one customer key, five of
@@ -99,7 +100,7 @@ def attach_identifiers(request: HttpRequest, given: AttachGiven) -> Answer:
     "/identifiers/bulk",
     scope="customers:write",
     answers={200: Outcomes},
-    summary="Attach identifiers to many customers",
+    summary=_("Attach identifiers to many customers"),
 )
 def attach_many_identifiers(request: HttpRequest, given: Many[AttachGiven]) -> Answer:
     """Up to 1,000 items in one transaction, each answered by itself."""

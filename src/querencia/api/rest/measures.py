@@ -3,6 +3,7 @@
 from datetime import date
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop as _
 from ninja import Query, Router
 
 from querencia.api.rest import pages
@@ -13,7 +14,7 @@ from querencia.business import queries as business
 from querencia.measures import queries
 from querencia.measures.models import Measure
 
-router = Router(tags=["Measures"])
+router = Router(tags=[_("Measures")])
 
 
 class MeasureTold(Told):
@@ -47,7 +48,7 @@ class MeasuresAsked(pages.Asked):
     """Up to this day."""
 
 
-@endpoint(router, "GET", "/measures", scope="measures:read", answers={200: MeasuresPage}, summary="List measures")
+@endpoint(router, "GET", "/measures", scope="measures:read", answers={200: MeasuresPage}, summary=_("List measures"))
 def list_measures(request: HttpRequest, asked: Query[MeasuresAsked]) -> Answer:
     """The newest day first."""
     last = pages.place(request, asked)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop as _
 from ninja import Path, Query, Router
 
 from querencia.api.rest import batches, pages
@@ -31,7 +32,7 @@ from querencia.customers.actions.profiles import find
 from querencia.customers.models import Merge
 from querencia.customers.queries import persons
 
-router = Router(tags=["Merges"])
+router = Router(tags=[_("Merges")])
 SAME = Fault("A customer cannot be merged with itself.", "same", "/second")
 UNKNOWN = Fault("There is no such merge.", "not_found", "/id")
 
@@ -67,7 +68,7 @@ class MergeTold(Told):
     id: int
     state: Literal["open", "waiting", "parted"]
     """Waiting ones were only noted, because too many came together in a day: somebody decides."""
-    customer_ids: tuple[int, int]
+    customer_ids: list[int]
     person_id: int
     """Whoever stands for the first of them now."""
     rule: str
@@ -91,7 +92,7 @@ class MergeHere(Given):
     merge_id: AskedId
 
 
-@endpoint(router, "GET", "/merges", scope="merges:read", answers={200: MergesPage}, summary="List merges")
+@endpoint(router, "GET", "/merges", scope="merges:read", answers={200: MergesPage}, summary=_("List merges"))
 def list_merges(request: HttpRequest, asked: Query[MergesAsked]) -> Answer:
     """Edges between customers, those undone among them, the newest first."""
     last = pages.place(request, asked)
@@ -100,7 +101,9 @@ def list_merges(request: HttpRequest, asked: Query[MergesAsked]) -> Answer:
     return pages.page(request, asked, _told(rows[: asked.limit]), after, MergesPage)
 
 
-@endpoint(router, "GET", "/merges/{int:merge_id}", scope="merges:read", answers={200: MergeTold}, summary="Get a merge")
+@endpoint(
+    router, "GET", "/merges/{int:merge_id}", scope="merges:read", answers={200: MergeTold}, summary=_("Get a merge")
+)
 def get_merge(request: HttpRequest, here: Path[MergeHere]) -> Answer:
     """One edge between two customers."""
     found = persons.edges([here.merge_id])
@@ -110,7 +113,12 @@ def get_merge(request: HttpRequest, here: Path[MergeHere]) -> Answer:
 
 
 @endpoint(
-    router, "POST", "/merges", scope="merges:write", answers={200: Outcome, 201: Outcome}, summary="Merge two customers"
+    router,
+    "POST",
+    "/merges",
+    scope="merges:write",
+    answers={200: Outcome, 201: Outcome},
+    summary=_("Merge two customers"),
 )
 def merge_customers(request: HttpRequest, given: MergeGiven) -> Answer:
     """Limits of matching do not hold: whoever calls this knows better. What waited is thereby decided."""
@@ -118,7 +126,9 @@ def merge_customers(request: HttpRequest, given: MergeGiven) -> Answer:
     return batches.one(given, lambda items: _merge(items, by), place="/api/v1/merges/{}")
 
 
-@endpoint(router, "POST", "/merges/bulk", scope="merges:write", answers={200: Outcomes}, summary="Merge many customers")
+@endpoint(
+    router, "POST", "/merges/bulk", scope="merges:write", answers={200: Outcomes}, summary=_("Merge many customers")
+)
 def merge_many_customers(request: HttpRequest, given: Many[MergeGiven]) -> Answer:
     """Up to 1,000 pairs in one transaction, each answered by itself."""
     by = _by(request)
@@ -126,7 +136,12 @@ def merge_many_customers(request: HttpRequest, given: Many[MergeGiven]) -> Answe
 
 
 @endpoint(
-    router, "POST", "/merges/{int:merge_id}/part", scope="merges:write", answers={200: Outcome}, summary="Undo a merge"
+    router,
+    "POST",
+    "/merges/{int:merge_id}/part",
+    scope="merges:write",
+    answers={200: Outcome},
+    summary=_("Undo a merge"),
 )
 def part_customers(request: HttpRequest, here: Path[MergeHere]) -> Answer:
     """Closes the edge, or refuses one that waits. Matching never brings these two together again by itself."""
@@ -135,7 +150,7 @@ def part_customers(request: HttpRequest, here: Path[MergeHere]) -> Answer:
 
 
 @endpoint(
-    router, "POST", "/merges/part/bulk", scope="merges:write", answers={200: Outcomes}, summary="Undo many merges"
+    router, "POST", "/merges/part/bulk", scope="merges:write", answers={200: Outcomes}, summary=_("Undo many merges")
 )
 def part_many_customers(request: HttpRequest, given: Many[PartGiven]) -> Answer:
     """Up to 1,000 merges in one transaction, each answered by itself."""
@@ -194,7 +209,7 @@ def _told(rows: Sequence[Merge]) -> list[MergeTold]:
         MergeTold(
             id=row.pk,
             state="parted" if row.until else "open" if row.since else "waiting",
-            customer_ids=(row.first_id, row.second_id),
+            customer_ids=[row.first_id, row.second_id],
             person_id=heads[row.first_id],
             rule=row.rule,
             source=row.source,

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop as _
 from ninja import Path, Query, Router
 from pydantic import Field, model_validator
 
@@ -41,7 +42,7 @@ from querencia.customers.actions.purchases import NewLine, NewPurchase, write_pu
 from querencia.customers.models import Purchase
 from querencia.customers.queries import facts, persons
 
-router = Router(tags=["Purchases"])
+router = Router(tags=[_("Purchases")])
 LINES_MAX = 500
 # Clocks of tills are not always right.
 AHEAD = timedelta(hours=24)
@@ -155,7 +156,9 @@ class PurchaseHere(Given):
     purchase_id: AskedId
 
 
-@endpoint(router, "GET", "/purchases", scope="purchases:read", answers={200: PurchasesPage}, summary="List purchases")
+@endpoint(
+    router, "GET", "/purchases", scope="purchases:read", answers={200: PurchasesPage}, summary=_("List purchases")
+)
 def list_purchases(request: HttpRequest, asked: Query[FactsAsked]) -> Answer:
     """Purchases and refunds with their lines."""
     rows, after = facts.purchases(asked_of(request, asked))
@@ -168,7 +171,7 @@ def list_purchases(request: HttpRequest, asked: Query[FactsAsked]) -> Answer:
     "/purchases/{int:purchase_id}",
     scope="purchases:read",
     answers={200: PurchaseTold},
-    summary="Get a purchase",
+    summary=_("Get a purchase"),
 )
 def get_purchase(request: HttpRequest, here: Path[PurchaseHere]) -> Answer:
     """A purchase or a refund with its lines."""
@@ -184,7 +187,7 @@ def get_purchase(request: HttpRequest, here: Path[PurchaseHere]) -> Answer:
     "/purchases",
     scope="purchases:write",
     answers={200: Outcome, 201: Outcome},
-    summary="Record a purchase or a refund",
+    summary=_("Record a purchase or a refund"),
 )
 def record_purchase(request: HttpRequest, given: PurchaseGiven) -> Answer:
     """Purchases are never changed: the same key with the same facts changes nothing, with others it is a conflict. No
@@ -198,7 +201,7 @@ def record_purchase(request: HttpRequest, given: PurchaseGiven) -> Answer:
     "/purchases/bulk",
     scope="purchases:write",
     answers={200: Outcomes},
-    summary="Record many purchases and refunds",
+    summary=_("Record many purchases and refunds"),
 )
 def record_purchases(request: HttpRequest, given: Many[PurchaseGiven]) -> Answer:
     """Up to 1,000 in one transaction, each answered by itself."""

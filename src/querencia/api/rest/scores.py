@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, Literal
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop as _
 from ninja import Path, Query, Router
 
 from querencia.api.rest import pages
@@ -17,7 +18,7 @@ from querencia.customers.models import Score
 from querencia.customers.models.scores import Segment
 from querencia.customers.queries import listing
 
-router = Router(tags=["Scores"])
+router = Router(tags=[_("Scores")])
 
 
 class Interval(Told):
@@ -105,7 +106,7 @@ class SegmentHere(Given):
     name: text(20)  # type: ignore[valid-type]
 
 
-@endpoint(router, "GET", "/scores", scope="scores:read", answers={200: ScoresPage}, summary="List scores")
+@endpoint(router, "GET", "/scores", scope="scores:read", answers={200: ScoresPage}, summary=_("List scores"))
 def list_scores(request: HttpRequest, asked: Query[ScoresAsked]) -> Answer:
     """Of all customers who were scored, filtered and sorted."""
     return _page(request, asked, asked.filters(), asked.sort)
@@ -117,7 +118,7 @@ def list_scores(request: HttpRequest, asked: Query[ScoresAsked]) -> Answer:
     "/customers/{int:customer_id}/score",
     scope="scores:read",
     answers={200: ScoreTold},
-    summary="Get the score of a customer",
+    summary=_("Get the score of a customer"),
 )
 def get_score(request: HttpRequest, here: Path[CustomerHere]) -> Answer:
     """Of the person. Whoever bought nothing yet has none."""
@@ -127,7 +128,7 @@ def get_score(request: HttpRequest, here: Path[CustomerHere]) -> Answer:
     return Answer(_told([score], _currency())[0])
 
 
-@endpoint(router, "GET", "/segments", scope="scores:read", answers={200: SegmentsTold}, summary="List segments")
+@endpoint(router, "GET", "/segments", scope="scores:read", answers={200: SegmentsTold}, summary=_("List segments"))
 def list_segments(request: HttpRequest) -> Answer:
     """Each segment with its size, what it spent in a year and what is at stake in it."""
     sums = listing.segments()
@@ -141,7 +142,7 @@ def list_segments(request: HttpRequest) -> Answer:
     "/segments/{name}/customers",
     scope="scores:read",
     answers={200: ScoresPage},
-    summary="List the customers of a segment",
+    summary=_("List the customers of a segment"),
 )
 def list_members(request: HttpRequest, here: Path[SegmentHere], asked: Query[MembersAsked]) -> Answer:
     """With their scores."""

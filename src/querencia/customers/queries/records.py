@@ -10,7 +10,7 @@ from querencia.customers.queries.persons import IS_HEAD
 
 def heads(*, after: int, size: int) -> list[int]:
     """Whoever stands for a person, by id."""
-    rows = Customer.objects.filter(IS_HEAD, pk__gt=after).order_by("pk")
+    rows = Customer.objects.filter(IS_HEAD, pk__gt=after, erasure=None).order_by("pk")
     return list(rows.values_list("pk", flat=True)[:size])
 
 
