@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -24,9 +24,9 @@ from querencia.customers.models import (
     OptOut,
     PreferenceLink,
     Purchase,
-    PurchaseLine,
     Reject,
     Score,
+    ScoreCell,
 )
 
 ROWS = 2_000
@@ -163,9 +163,7 @@ def facts_of(customer_ids: Sequence[int]) -> Iterator[Section]:
     edges = Merge.objects.filter(Q(first__in=ids) | Q(second__in=ids)).order_by("pk")
     joined = ("first_id", "second_id", "rule", "evidence", "source", "noted_at", "since", "until")
     yield _section("merges", _("Merges"), Merge, joined, edges)
-    scores = Score.objects.filter(theirs).order_by("pk")
-    figures = [field.attname for field in Score._meta.concrete_fields if field.name != "cell"]
-    yield _section("scores", _("What was reckoned"), Score, figures, scores)
+    yield _scores(ids)
     yield _purchases(ids)
     events = Event.objects.filter(theirs).order_by("-occurred_at", "-pk")
     happened = ("kind", "occurred_at", "recorded_at", "source", "channel", "key", "properties")
@@ -195,6 +193,33 @@ def _columns(model: type[Model], fields: Sequence[str]) -> dict[str, str | Promi
     return {name: model._meta.get_field(name.removesuffix("_id")).verbose_name for name in fields}  # type: ignore[union-attr]
 
 
+def _scores(ids: Sequence[int]) -> Section:
+    figures = [field.attname for field in Score._meta.concrete_fields if field.name not in ("customer", "cell")]
+    places = {name: F(f"cell__{name}") for name in ("abc", "segment", "stage", "risk")}
+    rows = Score.objects.filter(customer__in=ids).order_by("pk").values(*figures, customer_number=F("pk"), **places)
+    columns = {
+        "as_of": _("as of"),
+        "abc": _("Class"),
+        "segment": _("Segment"),
+        "stage": _("Stage"),
+        "risk": _("Risk of not buying"),
+        "first_on": _("First purchase"),
+        "last_on": _("Last purchase"),
+        "purchases": _("Purchases"),
+        "amount": _("Revenue"),
+        "amount_year": _("Revenue, 365 days"),
+        "rhythm_days": _("Days between purchases"),
+        "chance_of_purchase": _("Chance of buying"),
+        "expected_purchases": _("Expected purchases"),
+        "expected_spend": _("Expected revenue"),
+        "at_stake": _("At stake a year"),
+        "horizon_days": _("Days ahead"),
+        "model": _("Model"),
+    }
+    words = words_of(ScoreCell, list(places))
+    return Section("scores", _("What was reckoned"), columns, rows.iterator(ROWS), words, MONEY)
+
+
 def _purchases(ids: Sequence[int]) -> Section:
     fields = ("at", "amount", "currency", "cost", "channel", "branch", "tenders", "source", "key", "refund_of")
     bought = Purchase.objects.filter(customer__in=ids).prefetch_related("lines").order_by("-at", "-pk")
@@ -206,7 +231,8 @@ def _purchases(ids: Sequence[int]) -> Section:
             told = [{name: getattr(line, name) for name in articles} for line in lines]
             yield {**{name: getattr(row, name) for name in (*fields, "recorded_at")}, "lines": told}
 
-    columns = _columns(Purchase, (*fields, "recorded_at")) | {"lines": PurchaseLine._meta.verbose_name_plural or ""}
+    columns = _columns(Purchase, (*fields, "recorded_at"))
+    columns |= {"amount": _("Amount"), "cost": _("Cost"), "lines": _("Articles")}
     return Section("purchases", _("Purchases"), columns, rows(), money=MONEY)
 
 
