@@ -33,7 +33,7 @@ def api_keys() -> list[ApiKey]:
 
 def key_in_force(key: str, *, at: datetime) -> ApiKey | None:
     """The row of a key that opens something: neither unknown, nor revoked, nor expired."""
-    # In SQL of its own: what the ORM makes of this statement takes longer than the statement, at every knock of a machine.
+    # In plain SQL: to put the statement together would take the ORM longer than the statement takes, at every knock.
     wanted = f"SELECT * FROM {ApiKey._meta.db_table} WHERE digest = %s AND revoked_at IS NULL"  # noqa: S608
     found = next(iter(ApiKey.objects.raw(wanted, [keys.digest(key)])), None)
     return found if found and (found.expires_at is None or at < found.expires_at) else None
