@@ -10,6 +10,7 @@ from django.test import Client
 from querencia.business import actions as business
 from querencia.business.models import Staff
 from querencia.customers import actions
+from querencia.customers.actions import erasing
 from querencia.customers.identity import Known
 from querencia.customers.models import Customer, Identifier, Merge
 from querencia.customers.queries import persons
@@ -97,6 +98,15 @@ def test_nobody_is_joined_with_nobody_or_themselves(chosen: str, olga: Client, s
     page = text(olga.post(f"/customers/{one}/merge/", {"with": chosen}))
     assert ("There is no such other person" in page) is bool(chosen)
     assert Merge.objects.count() == before
+
+
+def test_whoever_is_forgotten_is_joined_with_nobody(olga: Client, staff: Staff) -> None:
+    [pair] = waiting(1)
+    erasing.ask([pair.first_id], reason="request", source="cockpit", at=cast.AT)
+    assert "No pair of records waits" in text(olga.get("/duplicates/"))
+    page = text(olga.post(f"/customers/{pair.second_id}/merge/", {"with": pair.first_id}))
+    assert "There is no such other person" in page
+    assert persons.heads([pair.first_id, pair.second_id]) == {pk: pk for pk in (pair.first_id, pair.second_id)}
 
 
 def test_a_merge_of_somebody_else_is_not_parted_from_here(olga: Client, staff: Staff) -> None:

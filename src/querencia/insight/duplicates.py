@@ -22,7 +22,7 @@ from querencia.insight.engine import frame_of
 from querencia.insight.errors import InputError
 
 TRAITS = ("given_name", "family_name", "birthday", "city", "postcode", "address", "email", "phone")
-BLOCK_MAX = 500
+BLOCK_MAX = 50
 # What makes two records worth comparing: expressions of traits that both have.
 BLOCKS: Mapping[str, tuple[str, ...]] = {
     "names": ("least(given_name, family_name)", "greatest(given_name, family_name)"),

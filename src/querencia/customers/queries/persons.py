@@ -112,8 +112,9 @@ def count_waiting() -> int:
 
 
 def _waiting() -> QuerySet[Merge]:
-    # Who became one person by another way is no longer a question.
-    return Merge.objects.filter(WAITING).exclude(first__person__isnull=False, first__person=F("second__person"))
+    # Who became one person by another way is no longer a question, nor is who is forgotten.
+    alive = Merge.objects.filter(WAITING, first__erasure=None, second__erasure=None)
+    return alive.exclude(first__person__isnull=False, first__person=F("second__person"))
 
 
 def _place(after: str) -> tuple[float, int]:

@@ -43,7 +43,7 @@ def pairs(of: Sequence[tuple[int, int, Merge | None]]) -> list[Pair]:
     found = []
     for first, second, merge in of:
         one, other = people.get(first), people.get(second)
-        if one and other and one.pk != other.pk:
+        if one and other and one.pk != other.pk and not (one.is_to_be_erased or other.is_to_be_erased):
             found.append(Pair(one, other, tuple(_lines(one, other, bought, known)), merge))
     return found
 
