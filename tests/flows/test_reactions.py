@@ -223,17 +223,18 @@ def test_two_workers_do_nothing_twice(follow: Follow, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-def test_killed_at_every_boundary_nothing_is_lost_and_nothing_done_twice() -> None:
+@pytest.mark.parametrize(("work", "boundaries"), [("outbox", 60), ("intake", 30)])
+def test_killed_at_every_boundary_nothing_is_lost_and_nothing_done_twice(work: str, boundaries: int) -> None:
     connection.close()
     done = subprocess.run(
-        [sys.executable, "-m", "tests.flows.killed"],
+        [sys.executable, "-m", "tests.flows.killed", work],
         env=shop.environment(),
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 60
+    assert int(done.stdout) > boundaries
 
 
 def imported(number: int, *, new: int, kind: str = "purchases", at: datetime = AT) -> None:
