@@ -284,13 +284,14 @@ def test_pages_hold_still_while_something_is_added(program: Program) -> None:
 
 
 def test_a_cursor_belongs_to_its_list_and_its_filters(program: Program) -> None:
-    program.said("POST", "/customers/bulk", {"items": [{"key": f"K-{n}"} for n in range(3)]})
+    program.said("POST", "/customers/bulk", {"items": [{"key": f"Key-{n}"} for n in range(3)]})
     cursor = program.said("GET", "/customers?limit=1")["next_cursor"]
     assert len(program.said("GET", f"/customers?limit=2&cursor={cursor}")["items"]) == 2
     forged = cursor[:-1] + ("A" if cursor[-1] != "A" else "B")
     for path in (f"/events?cursor={cursor}", f"/customers?cursor={forged}", "/customers?cursor=MQ.x"):
         assert program.refused("GET", path) == (422, "invalid")
-    for query in ("limit=0", "limit=201", "limit=x", "limi=1", "stage=asleep", "sort=shoe", "q=%00"):
+    assert len(program.said("GET", "/customers?q=Key-&limit=2")["items"]) == 2
+    for query in ("q=K&stage=late", "limit=0", "limit=201", "limit=x", "limi=1", "stage=asleep", "sort=shoe", "q=%00"):
         assert program.refused("GET", f"/customers?{query}") == (422, "invalid"), query
 
 

@@ -196,6 +196,9 @@ def test_a_named_request_is_answered_as_it_was(program: Program) -> None:
     for wrong in ("", '""', "a b", '"a', "ñ", "x" * 256):
         answer = program.refused("POST", "/events", EVENT, HTTP_IDEMPOTENCY_KEY=wrong)
         assert answer == (400, "malformed_header"), wrong
+    # What only reads is not kept: who is looked up is nobody's business a day later.
+    asked = {"identifiers": [{"kind": "card", "value": "1"}]}
+    assert program.said("POST", "/customers/lookup", asked, **named) == {"customers": [None]}
     assert KeptAnswer.objects.count() == 2
 
 

@@ -184,7 +184,10 @@ def list_customers(request: HttpRequest, asked: Query[CustomersAsked]) -> Answer
     """Every person once, by id; filtered and sorted by their scores; or searched for with q."""
     after: int | str | None
     if asked.q:
-        ids, after = [each.pk for each in search.find(asked.q, country=country())], None
+        if asked.sort or asked.cursor or asked.filters().are_any:
+            said = "A search stands alone, without filters, order and pages."
+            raise Problem("invalid", said, [Fault(said, "stands_alone", parameter="q")])
+        ids, after = [each.pk for each in search.find(asked.q, country=country(), limit=min(asked.limit, 50))], None
     elif asked.sort or asked.filters().are_any:
         ids, after = _scored(request, asked)
     else:

@@ -52,8 +52,8 @@ def endpoint(
     def offer(function: Operation) -> Operation:
         @wraps(function)
         def serve(request: HttpRequest, **given: Any) -> HttpResponse:
-            if method == "GET":
-                _look_at_parameters(request, given.get("asked"))
+            _look_at_parameters(request, given.get("asked"))
+            if scope.endswith(":read"):  # by POST too, where what is asked for is nobody else's business
                 return function(request, **given).response()
             return _once(request, lambda: function(request, **given))
 

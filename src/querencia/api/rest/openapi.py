@@ -75,14 +75,15 @@ def document() -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any], method: str, *, has_id: bool) -> None:
-    operation["security"] = [{"key": [SCOPES[operation["operationId"]]]}]
+    scope = SCOPES[operation["operationId"]]
+    operation["security"] = [{"key": [scope]}]
     problems = {*(READS if method == "get" else WRITES), *([404] if has_id else [])}
     operation["responses"] |= {
         str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in sorted(problems)
     }
     if method == "get":
         operation["responses"]["304"] = {"description": "As it was when If-None-Match saw it."}
-    if method == "post":
+    if method == "post" and not scope.endswith(":read"):
         operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
 
 
