@@ -30,7 +30,10 @@ def spark() -> Any:
     """The one Spark session of the tests: two threads, hardly any partitions, nothing that is reached from outside."""
     from pyspark.sql import SparkSession
 
+    from querencia.insight import duplicates
+
     settings = {
+        "spark.jars": duplicates.spark_jars(),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",

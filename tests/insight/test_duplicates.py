@@ -1,6 +1,7 @@
 """Records that may be one person: found without anybody having judged a pair, and refused in a sentence."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -9,6 +10,7 @@ import pytest
 
 from benchmarks.identity import FAKE, FEBRL, measured
 from querencia.insight import InputError, duplicates
+from tests.insight.logs import spark
 
 GIVEN = ("Ana", "Bruno", "Carla", "Diego", "Elena", "Fabio", "Gloria", "Hugo", "Irene", "Jaime", "Karen", "Luis")
 FAMILY = ("Alba", "Braga", "Costa", "Díaz", "Esteve", "Faro", "Gil", "Haro", "Ibáñez", "Jara", "Lara", "Matos", "Neves")
@@ -124,3 +126,11 @@ def test_a_desk_of_ones_own_is_left_with_what_was_on_it() -> None:
     desk.register("people", town(60, 10).to_arrow())
     assert len(found((desk, desk.table("people")), probability_min=0.5)) >= 8
     assert desk.execute("SELECT count(*) FROM people").fetchall() == [(70,)]
+
+
+@pytest.mark.engines
+def test_spark_finds_whom_duckdb_finds(tmp_path: Path) -> None:
+    table = town(60, 10)
+    compared = duplicates.propose(table, probability_min=0.5, spark=duplicates.Spark(spark(), tmp_path)).fetchall()
+    # What may differ is which pairs are drawn to see what agrees by chance.
+    assert {(first, second) for first, second, _sure in compared} == found(table, probability_min=0.5).keys()

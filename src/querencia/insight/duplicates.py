@@ -14,6 +14,8 @@ records have says little and would cost much: it makes no block.
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -44,14 +46,35 @@ CERTAIN_FIND = 0.6  # of all pairs that are one person, about so many agree so
 PAIRS_DRAWN = 1_000_000
 TRAINED_ON = ("birthday", "names", "email", "given_and_city")
 SEED = 7
+MISSING = "Looking for duplicates needs Splink, which is not installed: pip install 'querencia[duplicates]'"
 
 
-def propose(people: Any, *, probability_min: float = 0.9) -> Any:
+@dataclass(frozen=True)
+class Spark:
+    """A session of Spark that is to compare, and a folder that it and this process see under the same path. It has to
+    have been started with the jars of `spark_jars`."""
+
+    session: Any
+    room: Path
+
+
+def spark_jars() -> str:
+    """What Spark has to load to compare texts: ``spark.jars``."""
+    try:
+        from splink.backends.spark import similarity_jar_location
+    except ImportError:
+        raise InputError(MISSING) from None
+    return str(similarity_jar_location())
+
+
+def propose(people: Any, *, probability_min: float = 0.5, spark: Spark | None = None) -> Any:
     """Pairs of records that may be one person, the surest first.
 
     ``people``: a table with ``id`` (whole numbers, each once) and any of ``given_name``, ``family_name``, ``birthday``
     (as text, year first), ``city``, ``postcode``, ``address``, ``email``, ``phone``; nothing and empty text are
-    unknown. Gives a DuckDB relation of ``first_id`` < ``second_id`` and ``probability``, from ``probability_min`` on.
+    unknown. A pair of a DuckDB connection and its relation is worked on there, any other table in a DuckDB of its own;
+    with ``spark`` the comparing, which is nearly all of the work, is done by it. Gives a DuckDB relation of
+    ``first_id`` < ``second_id`` and ``probability``, from ``probability_min`` on.
     Raises :class:`InputError` where there is nothing to compare, and says why.
     """
     desk, given = _laid(people)
@@ -74,7 +97,7 @@ def propose(people: Any, *, probability_min: float = 0.9) -> Any:
     blocks = _blocked(desk, telling)
     if not blocks:
         return desk.sql("SELECT 0::BIGINT AS first_id, 0::BIGINT AS second_id, 0.0::DOUBLE AS probability LIMIT 0")
-    return _linked(desk, telling, blocks, probability_min)
+    return _linked(desk, telling, blocks, probability_min, spark)
 
 
 def _laid(people: Any) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyRelation]:
@@ -146,14 +169,13 @@ def _blocked(desk: duckdb.DuckDBPyConnection, traits: list[str]) -> list[str]:
     return [name for name, count in zip(keys, filled.fetchall()[0], strict=True) if count]
 
 
-def _linked(desk: duckdb.DuckDBPyConnection, traits: list[str], blocks: list[str], probability_min: float) -> Any:
+def _linked(
+    desk: duckdb.DuckDBPyConnection, traits: list[str], blocks: list[str], probability_min: float, spark: Spark | None
+) -> Any:
     try:
         from splink import Linker, SettingsCreator, block_on
-        from splink.backends.duckdb import DuckDBAPI
     except ImportError:
-        raise InputError(
-            "Looking for duplicates needs Splink, which is not installed: pip install 'querencia[duplicates]'"
-        ) from None
+        raise InputError(MISSING) from None
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="id",
@@ -162,13 +184,41 @@ def _linked(desk: duckdb.DuckDBPyConnection, traits: list[str], blocks: list[str
         probability_two_random_records_match=_prior(desk, traits, blocks),
         retain_matching_columns=False,
     )
-    linker = Linker(DuckDBAPI(desk).register("duplicates_people"), settings, log_level=logging.ERROR)
+    linker = Linker(_registered(desk, spark), settings, log_level=logging.ERROR)
     _train(linker, blocks)
     found = linker.inference.predict(threshold_match_probability=probability_min, warning_mode="never")
     return desk.sql(
         "SELECT least(id_l, id_r) AS first_id, greatest(id_l, id_r) AS second_id, "
-        f"match_probability AS probability FROM {found.physical_name} ORDER BY probability DESC, first_id, second_id"
+        f"match_probability AS probability FROM {_handed_back(found, spark)} "
+        "ORDER BY probability DESC, first_id, second_id"
     )
+
+
+def _registered(desk: duckdb.DuckDBPyConnection, spark: Spark | None) -> Any:
+    """The table of people where it is to be compared."""
+    if spark is None:
+        from splink.backends.duckdb import DuckDBAPI
+
+        return DuckDBAPI(desk).register("duplicates_people")
+    import splink.backends.spark as backend
+
+    desk.execute(f"COPY duplicates_people TO '{_quoted(spark.room / 'people.parquet')}' (FORMAT parquet)")
+    people = spark.session.read.parquet((spark.room / "people.parquet").as_uri())
+    spark.session.sparkContext.setCheckpointDir((spark.room / "between").as_uri())
+    api: Any = backend.SparkAPI
+    return api(spark_session=spark.session, break_lineage_method="checkpoint").register(people)
+
+
+def _handed_back(found: Any, spark: Spark | None) -> str:
+    if spark is None:
+        return str(found.physical_name)
+    pairs = found.as_spark_dataframe().select("id_l", "id_r", "match_probability")
+    pairs.write.parquet((spark.room / "pairs").as_uri())
+    return f"read_parquet('{_quoted(spark.room / 'pairs' / '*.parquet')}')"
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _prior(desk: duckdb.DuckDBPyConnection, traits: list[str], blocks: list[str]) -> float:

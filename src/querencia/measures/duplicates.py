@@ -1,7 +1,8 @@
 # ruff: noqa: S608  (the queries are put together from names of our own)
 """Customers compared with each other, and the pairs that look alike laid before whoever decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +40,20 @@ class Busy(Exception):
         super().__init__("Customers are being compared already. When that is done, this can be started again.")
 
 
+@contextmanager
+def _engine() -> Iterator[duplicates.Spark | None]:
+    """Spark, where the installation has it; DuckDB else."""
+    wanted = str(settings.ANALYTICS["engine"])
+    if not wanted.startswith("spark"):
+        yield None
+        return
+    with (
+        engine.room_in(settings.COLUMNS_FOLDER) as room,
+        engine.spark_session(wanted, room, jars=duplicates.spark_jars()) as session,
+    ):
+        yield duplicates.Spark(session, room)
+
+
 @dataclass(frozen=True)
 class Compared:
     """How many records were compared, and what became of the pairs."""
@@ -63,8 +78,9 @@ def look(
             read = pa.RecordBatchReader.from_batches(SCHEMA, rows.batches(SELECT, SCHEMA))
             desk.from_arrow(read).create("people")
             progress(0.2)
-            found = duplicates.propose((desk, desk.table("people")), probability_min=probability_min)
-            pairs = found.fetchall()
+            with _engine() as spark:
+                people = (desk, desk.table("people"))
+                pairs = duplicates.propose(people, probability_min=probability_min, spark=spark).fetchall()
             progress(0.9)
             records = int(desk.execute("SELECT count(*) FROM people").fetchall()[0][0])
         return Compared(records, len(pairs), proposals.propose(pairs, at=at))

@@ -64,14 +64,21 @@ def desk(folder: Path) -> Iterator[Desk]:
         if wanted == "duckdb":
             yield Desk(connection)
             return
-        room = folder / f"desk-{secrets.token_hex(4)}"
-        room.mkdir(mode=0o700, parents=True)
-        try:
+        with room_in(folder) as room:
             reckoner: Reckoner
             with _polars() if wanted == "polars" else _spark(wanted, room) as reckoner:
                 yield _Shared(connection, room, reckoner)
-        finally:
-            shutil.rmtree(room, ignore_errors=True)
+
+
+@contextmanager
+def room_in(folder: Path) -> Iterator[Path]:
+    """A folder of its own for what engines hand each other, gone at the end."""
+    room = folder / f"desk-{secrets.token_hex(4)}"
+    room.mkdir(mode=0o700, parents=True)
+    try:
+        yield room
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
 
 
 class Reckoner(Protocol):
@@ -140,7 +147,16 @@ class _Spark:
 
 @contextmanager
 def _spark(wanted: str, room: Path) -> Iterator[Reckoner]:
-    """Spark beside this process (``spark``), or a cluster by its address, whose machines see ``room`` where it is."""
+    with spark_session(wanted, room) as session:
+        yield _Spark(session)
+
+
+@contextmanager
+def spark_session(wanted: str, room: Path, *, jars: str = "") -> Iterator[Any]:
+    """Spark beside this process (``spark``), or a cluster by its address, whose machines see ``room`` where it is.
+
+    ``jars``: what it is to load beside its own, separated by commas.
+    """
     from pyspark.sql import SparkSession
 
     threads = str(settings.ANALYTICS["threads"])
@@ -161,11 +177,13 @@ def _spark(wanted: str, room: Path) -> Iterator[Reckoner]:
             # A partition for each thread; Spark's own 200 are meant for a cluster.
             "spark.sql.shuffle.partitions": threads,
         }
+    if jars:
+        asked["spark.jars"] = jars
     known = SparkSession.getActiveSession()
     master = f"local[{threads}]" if wanted == "spark" else wanted
     session = known or SparkSession.builder.master(master).config(map=asked).getOrCreate()
     try:
-        yield _Spark(session)
+        yield session
     finally:
         if known is None:
             session.stop()
