@@ -89,7 +89,8 @@ def test_what_somebody_does_by_hand_is_told() -> None:
     audit.record_export(staff=staff, rows=3, filters="", at=AT)
     assert kinds_recorded()[1:] == [kinds.CONSENT_CHANGED, kinds.CUSTOMERS_EXPORTED]
     assert Event.objects.get(kind=kinds.CONSENT_CHANGED).properties["status"] == "denied"
-    assert (said.source, said.evidence, said.at) == (people.SOURCE, "Bruno", AT)
+    kept = Consent.objects.get()
+    assert (kept.source, kept.evidence, kept.at) == (people.SOURCE, "Bruno", AT)
     assert Outbox.objects.count() == 3
 
 

@@ -201,7 +201,7 @@ def test_merging_and_parting_are_events_of_the_person_that_say_no_more_than_is_n
     edge = Merge.objects.get()
     part_all(staff)
     told = list(Event.objects.filter(kind__in=[kinds.CUSTOMER_MERGED, kinds.CUSTOMER_PARTED]).order_by("pk"))
-    said = {"merge": edge.pk, "records": [one, other], "rule": "by_hand", "staff": staff.pk}
+    said = {"merge": edge.pk, "records": [one, other], "rule": "by_hand", "staff": staff.pk, "by": "staff"}
     assert [(each.kind, each.customer_id, each.properties) for each in told] == [
         (kinds.CUSTOMER_MERGED, other, said),
         (kinds.CUSTOMER_PARTED, one, said),

@@ -52,14 +52,20 @@ MISSING = "Looking for duplicates needs Splink, which is not installed: pip inst
 @dataclass(frozen=True)
 class Spark:
     """A session of Spark that is to compare, and a folder that it and this process see under the same path. It has to
-    have been started with the jars of `spark_jars`."""
+    have been started with the jars of `spark_jars`.
+
+    >>> Spark(session, Path("/var/tmp/compared"))  # doctest: +SKIP
+    """
 
     session: Any
     room: Path
 
 
 def spark_jars() -> str:
-    """What Spark has to load to compare texts: ``spark.jars``."""
+    """What Spark has to load to compare texts: ``spark.jars``.
+
+    >>> SparkSession.builder.config("spark.jars", spark_jars()).getOrCreate()  # doctest: +SKIP
+    """
     try:
         from splink.backends.spark import similarity_jar_location
     except ImportError:
@@ -76,6 +82,16 @@ def propose(people: Any, *, probability_min: float = 0.5, spark: Spark | None = 
     with ``spark`` the comparing, which is nearly all of the work, is done by it. Gives a DuckDB relation of
     ``first_id`` < ``second_id`` and ``probability``, from ``probability_min`` on.
     Raises :class:`InputError` where there is nothing to compare, and says why.
+
+    >>> import polars as pl
+    >>> names = [("Ana", "Gil"), ("Ana", "Gill"), ("Bea", "Sanz"), ("Carla", "Vega"), ("Diego", "Ruiz"), ("Eva", "Mora")]
+    >>> people = pl.DataFrame(
+    ...     [(place, *name, f"{place}@example.com") for place, name in enumerate(names)],
+    ...     schema=["id", "given_name", "family_name", "email"],
+    ...     orient="row",
+    ... ).with_columns(email=pl.col("email").replace("1@example.com", "0@example.com"))
+    >>> propose(people).select("first_id, second_id").fetchall()
+    [(0, 1)]
     """
     desk, given = _laid(people)
     traits = _traits(desk, given)
