@@ -54,7 +54,7 @@ class Spark:
     """A session of Spark that is to compare, and a folder that it and this process see under the same path. It has to
     have been started with the jars of `spark_jars`.
 
-    >>> Spark(session, Path("/var/tmp/compared"))  # doctest: +SKIP
+    >>> Spark(session, Path("compared"))  # doctest: +SKIP
     """
 
     session: Any
