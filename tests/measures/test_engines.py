@@ -61,6 +61,7 @@ def differing(ours: Any, theirs: Any, at: str = "") -> list[str]:
     return [] if ours == theirs else [f"{at}: {ours!r} is not {theirs!r}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["polars", pytest.param("spark", marks=pytest.mark.engines)])
 def test_every_engine_scores_and_measures_alike(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if wanted == "spark":

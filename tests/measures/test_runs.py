@@ -450,6 +450,7 @@ def test_pages_do_without_what_reckons() -> None:
     assert said.strip() == ""
 
 
+@pytest.mark.slow
 def test_whoever_leaves_between_two_runs_is_told_of_once() -> None:
     shop.open_business()
     shop.sell([*shop.trade(60), *shop.every(10, key="gone", start=date(2025, 6, 1), times=26)])
