@@ -152,7 +152,7 @@ def test_a_thousand_are_identified_in_a_few_statements(django_assert_max_num_que
     with django_assert_max_num_queries(60):
         ids = actions.identify(people, at=AT, source="web")
     assert len(set(ids)) == 1_000
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(9):
         assert actions.identify(people, at=AT, source="web") == ids
 
 

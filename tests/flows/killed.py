@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
-EVENTS = 5
+EVENTS = 7
 SOURCE = "follower"
 
 

@@ -223,7 +223,7 @@ def test_two_workers_do_nothing_twice(follow: Follow, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("work", "boundaries"), [("outbox", 40), ("intake", 30)])
+@pytest.mark.parametrize(("work", "boundaries"), [("outbox", 60), ("intake", 30)])
 def test_killed_at_every_boundary_nothing_is_lost_and_nothing_done_twice(work: str, boundaries: int) -> None:
     connection.close()
     done = subprocess.run(

@@ -444,7 +444,7 @@ def test_pages_do_without_what_reckons() -> None:
     script = (
         "import sys, django; django.setup()\n"
         "import querencia.measures.queries, querencia.measures.actions, querencia.measures.tasks\n"
-        "print(*sorted({'duckdb', 'scipy.stats', 'sklearn'} & set(sys.modules)))\n"
+        "print(*sorted({'duckdb', 'scipy.stats', 'sklearn', 'pyarrow'} & set(sys.modules)))\n"
     )
     said = subprocess.check_output([sys.executable, "-c", script], text=True, env=shop.environment())
     assert said.strip() == ""

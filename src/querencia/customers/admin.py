@@ -18,7 +18,6 @@ from querencia.business import queries as business
 from querencia.common import money
 from querencia.common.backoffice import Kept, KeptInline, Rows
 from querencia.common.time import now
-from querencia.customers import people
 from querencia.customers.models import (
     Consent,
     ContactPoint,
@@ -124,6 +123,8 @@ class ContactPointFormSet(BaseInlineFormSet):
     def save_new(self, form: Any, commit: bool = True) -> ContactPoint:
         point = super().save_new(form, commit=False)
         if commit:
+            from querencia.customers import people
+
             people.reach(point=point)
         return point
 
@@ -212,16 +213,22 @@ class CustomerAdmin(Rows):
         return False  # a customer goes by erasure, which leaves the facts true, not by a button here
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        from querencia.customers import people
+
         people.keep(customer=obj, at=now())
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         changed = [form, *(each for each in formsets if each.model is not Consent)]
         if change and any(each.has_changed() for each in changed):
+            from querencia.customers import people
+
             people.note_change(customer=form.instance, at=now())
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         if formset.model is Consent:
+            from querencia.customers import people
+
             people.allow(consents=formset.save(commit=False), evidence=str(request.user), at=now())
             return
         formset.save()

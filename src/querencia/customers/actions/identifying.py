@@ -65,7 +65,8 @@ def _identified(people: Sequence[Known], given: Sequence[tuple[Pair, ...]], at: 
     _attach({pair: ids.get(node, node) for pair, node in board.attached.items()})
     for edges, since in ((board.merged, at), (board.quarantined, None)):
         joined = {(ids.get(a, a), ids.get(b, b)): {"kinds": kinds} for (a, b), kinds in edges.items()}
-        merging.join(joined, rule=Merge.Rule.IDENTIFIERS, source=source, at=at, since=since)
+        if joined:  # nearly always nobody is, and a savepoint would be set for it at every batch
+            merging.join(joined, rule=Merge.Rule.IDENTIFIERS, source=source, at=at, since=since)
     merging.regroup(_keyed(board), at=at)
     owners = [ids.get(node, node) for node in found]
     _fill_in(people, owners)
