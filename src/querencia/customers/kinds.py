@@ -30,6 +30,12 @@ PERSON_ERASED = "person.erased"
 IMPORT_DONE = "import.done"
 MEASURES_DONE = "measures.done"
 
+# What the house calls itself where it records them. Who else called themselves so could take a key of its events, and
+# have one never told.
+SOURCES = frozenset(
+    {"cockpit", "command", "identity", "imports", "measures", "preferences", "privacy", "segment", "staff"}
+)
+
 KINDS = {
     kind.name: kind
     for kind in (

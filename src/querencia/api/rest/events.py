@@ -31,7 +31,7 @@ from querencia.api.rest.identifiers import UNKNOWN
 from querencia.api.rest.problems import Fault, Problem
 from querencia.api.rest.purchases import FactsAsked, asked_of
 from querencia.common.time import now
-from querencia.customers import events
+from querencia.customers import events, kinds
 from querencia.customers.actions.profiles import named
 from querencia.customers.intake import is_ours
 from querencia.customers.models import Event
@@ -40,8 +40,6 @@ from querencia.customers.queries import facts, persons
 router = Router(tags=[_("Events")])
 AHEAD = timedelta(hours=24)
 DIFFERS = Fault("An event of another kind is known under this key.", "differs", "/key")
-# Their events are numbered by the house itself.
-HOUSES = frozenset({"cockpit", "measures", "preferences", "identity", "staff", "imports", "segment"})
 
 
 def _kind(value: str) -> str:
@@ -51,7 +49,7 @@ def _kind(value: str) -> str:
 
 
 def _source(value: str) -> str:
-    if value in HOUSES:
+    if value in kinds.SOURCES:
         raise ValueError("the house itself is called so")
     return value
 
