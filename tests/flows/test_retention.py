@@ -17,6 +17,7 @@ from querencia.customers import events
 from querencia.customers.actions import pruning
 from querencia.customers.imports.folder import Folder
 from querencia.customers.models import Arrival, Customer, Erasure, Event, Import, Purchase, Reject
+from querencia.customers.queries import persons
 from querencia.flows import privacy, retention
 from querencia.flows.models import Handling, Pruning, RetentionPeriod
 from querencia.webhooks import actions as webhooks
@@ -157,3 +158,13 @@ def test_counts_that_ran_out_go(key: ApiKey) -> None:
     cache.set("counts", 1, 3_600)
     assert retention.forget_counts(at=now() + timedelta(seconds=30)) == 1
     assert (cache.get("ran-out"), cache.get("counts")) == (None, 1)
+
+
+def test_records_of_people_who_still_buy_do_not_stand_before_those_who_fell_silent() -> None:
+    records = [Customer.objects.create(key=word, created_at=OLD) for word in ("visitor", "buyer", "silent")]
+    visitor, buyer, silent = records
+    Customer.objects.filter(pk__in=[visitor.pk, buyer.pk]).update(person=buyer.pk)
+    Purchase.objects.create(
+        source="till", key="1", customer=buyer, at=YOUNG, day=1, amount=5, currency="EUR", recorded_at=YOUNG
+    )
+    assert persons.silent(before=YOUNG, limit=1) == [silent.pk]

@@ -13,10 +13,8 @@ from querencia.customers.models.merges import OPEN, WAITING
 # So many ids a question: SQLite takes no list of any length.
 ASKED = 5_000
 PAIRS = 10
-
-
-# Whoever stands for a person: for others, or for themselves alone.
 STATES = {"open": OPEN, "waiting": WAITING, "parted": Q(until__isnull=False)}
+# Whoever stands for a person: for others, or for themselves alone.
 IS_HEAD = Q(person=None) | Q(person=F("pk"))
 
 
@@ -154,21 +152,23 @@ def open_edges(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Merge]
 
 
 def silent(*, before: datetime, limit: int) -> list[int]:
-    """Customers of whom nothing was heard since a moment, in none of the entries that are the same person: no purchase,
+    """Customers of whom nothing was heard since a moment, in none of the records that are the same person: no purchase,
     no consent, no event but those that this house records itself."""
-    ids = list(_silent(before).order_by("pk").values_list("pk", flat=True)[:limit])
-    together = nodes(ids)
-    others = {node for group in together.values() for node in group} - set(ids)
-    still = set(_silent(before).filter(pk__in=others).values_list("pk", flat=True))
-    return [pk for pk in ids if set(together[pk]) <= still.union(ids)]
+    return list(_silent(before).order_by("pk").values_list("pk", flat=True)[:limit])
 
 
 def _silent(before: datetime) -> QuerySet[Customer]:
-    theirs = {"customer": OuterRef("pk")}
+    others = Customer.objects.filter(person=OuterRef("person"))
+    heard = (
+        Purchase.objects.filter(at__gte=before),
+        Event.objects.filter(occurred_at__gte=before).exclude(kind__in=list(kinds.KINDS)),
+        Consent.objects.filter(at__gte=before),
+    )
+    # Whoever was never merged names no person, and is none of the others.
     return Customer.objects.filter(
-        ~Exists(Purchase.objects.filter(**theirs, at__gte=before)),
-        ~Exists(Event.objects.filter(**theirs, occurred_at__gte=before).exclude(kind__in=list(kinds.KINDS))),
-        ~Exists(Consent.objects.filter(**theirs, at__gte=before)),
+        *(~Exists(rows.filter(customer=OuterRef("pk"))) for rows in heard),
+        *(~Exists(rows.filter(customer__person=OuterRef("person"))) for rows in heard),
+        ~Exists(others.filter(created_at__gte=before)),
         erasure=None,
         created_at__lt=before,
     )
