@@ -139,7 +139,9 @@ def come_in_through_every_door(owner: Staff) -> None:
     people.keep(customer=twin, at=AT)
     people.reach(point=ContactPoint(customer=twin, kind="post", value=STREET))
     visitor = Customer.objects.get(key=USER)
-    actions.merge(pairs=[(her().pk, twin.pk), (her().pk, visitor.pk)], staff=owner, at=AT, evidence={"said": NAMES[0]})
+    pairs = [(her().pk, twin.pk), (her().pk, visitor.pk)]
+    said = {(min(pair), max(pair)): {"said": NAMES[0]} for pair in pairs}
+    actions.merge(pairs=pairs, staff=owner, at=AT, evidence=said)
     consents.record(
         [consents.Said(her().pk, "email", "loyalty", "granted", f"{NAMES[0]} on the phone")], source="desk", at=AT
     )

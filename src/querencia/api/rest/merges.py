@@ -168,10 +168,8 @@ def _merge(items: Sequence[MergeGiven], by: str) -> list[Outcome]:
     pairs = [(min(two), max(two)) for two in zip(found[::2], found[1::2], strict=True)]
     good = {pair: each.reason for each, pair in zip(items, pairs, strict=True) if pair[0] and pair[0] != pair[1]}
     before = persons.open_edges(good)
-    at = now()
-    for reason in sorted(set(good.values())):
-        some = [pair for pair, said in good.items() if said == reason and pair not in before]
-        actions.merge(pairs=some, staff=None, at=at, evidence={"reason": reason} if reason else {}, source=by)
+    said = {pair: {"reason": reason} for pair, reason in good.items() if reason}
+    actions.merge(pairs=good.keys() - before.keys(), staff=None, at=now(), evidence=said, source=by)
     after = persons.open_edges(good)
     heads = persons.heads(one for one, _other in good)
     outcomes = []

@@ -97,18 +97,18 @@ def _heads(persons: Mapping[int, int | None]) -> dict[int, int]:
 
 def merge(
     *,
-    pairs: Sequence[Pair],
+    pairs: Iterable[Pair],
     staff: Staff | None,
     at: datetime,
     rule: str = Merge.Rule.BY_HAND,
-    evidence: Mapping[str, Any] | None = None,
+    evidence: Mapping[Pair, Mapping[str, Any]] | None = None,
     source: str = "staff",
 ) -> int:
     """Somebody says that these customers are one person each; how many pairs were not yet. Limits do not hold for
-    people: they know better. What was noted and waits is thereby decided. Without ``staff`` it is said by a program of
-    the business, which ``source`` names."""
+    people: they know better. What was noted and waits is thereby decided. ``evidence``: by pair, the smaller id first.
+    Without ``staff`` it is said by a program of the business, which ``source`` names."""
     wanted = _living((min(pair), max(pair)) for pair in pairs if pair[0] != pair[1])
-    told = dict.fromkeys(wanted, evidence or {})
+    told = {pair: (evidence or {}).get(pair, {}) for pair in wanted}
     return join(told, rule=rule, source=source, at=at, since=at, staff=staff)
 
 
