@@ -41,6 +41,8 @@ from querencia.customers.queries.profile import Person
 SOURCE = "api"
 ERASED = "This names somebody who was erased. No program brings them back: whoever returns is written down by hand."
 router = Router(tags=[_("Customers")])
+# By its number in the request what is said of one, and where each of its identifiers stands.
+type Written = dict[int, tuple[Profile, dict[Pair, str]]]
 NOT_MEANT = "names nobody that we can tell: it is no address, or a word for nobody"
 
 
@@ -291,21 +293,26 @@ def write_profiles(items: Sequence[ProfileGiven]) -> list[Outcome]:
     """What became of each."""
     region = country()
     outcomes: dict[int, Outcome] = {}
-    profiles: dict[int, tuple[Profile, dict[Pair, str]]] = {}
+    profiles: Written = {}
     for number, each in enumerate(items):
         places, faults = written(each.pairs(), region)
         if faults or not places:
             outcomes[number] = rejected(*faults or [Fault("A customer needs a key or an identifier.", "nobody", "")])
         else:
             profiles[number] = (Profile(tuple(places), each.traits()), places)
-    outcomes |= refuse_erased(profiles)
-    kept = keep_profiles([profile for profile, _places in profiles.values()], at=now(), source=SOURCE)
-    for (number, (_profile, places)), each_kept in zip(profiles.items(), kept, strict=True):
-        outcomes[number] = outcome(each_kept, places)
-    return [outcomes[number] for number in range(len(items))]
+    return keep(profiles, outcomes, at=now())
 
 
-def refuse_erased(profiles: dict[int, tuple[Profile, dict[Pair, str]]]) -> dict[int, Outcome]:
+def keep(profiles: Written, outcomes: dict[int, Outcome], *, at: datetime) -> list[Outcome]:
+    """Write them, and answer in order; ``outcomes``: what those were answered already that cannot be written."""
+    outcomes = outcomes | _refuse_erased(profiles)
+    kept = keep_profiles([profile for profile, _places in profiles.values()], at=at, source=SOURCE)
+    for (number, (_profile, places)), each in zip(profiles.items(), kept, strict=True):
+        outcomes[number] = outcome(each, places)
+    return [outcomes[number] for number in sorted(outcomes)]
+
+
+def _refuse_erased(profiles: Written) -> dict[int, Outcome]:
     """Take out what names people who were erased; by number what is answered to it."""
     gone = tombstones.erased({pair for _profile, places in profiles.values() for pair in places})
     refused = {}

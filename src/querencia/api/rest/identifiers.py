@@ -13,10 +13,10 @@ from querencia.api.rest.customers import (
     SOURCE,
     CustomerHere,
     IdentifierTold,
+    Written,
     country,
-    outcome,
+    keep,
     person,
-    refuse_erased,
     written,
 )
 from querencia.api.rest.endpoint import Answer, endpoint
@@ -33,7 +33,7 @@ from querencia.api.rest.fields import (
 )
 from querencia.api.rest.problems import Fault
 from querencia.common.time import now
-from querencia.customers.actions.profiles import Profile, keep_profiles, named
+from querencia.customers.actions.profiles import Profile, named
 from querencia.customers.identity.known import Pair
 
 router = Router(tags=[_("Identifiers")])
@@ -110,7 +110,7 @@ def attach_many_identifiers(request: HttpRequest, given: Many[AttachGiven]) -> A
 def _attach(items: Sequence[AttachGiven]) -> list[Outcome]:
     at, region = now(), country()
     outcomes: dict[int, Outcome] = {}
-    profiles: dict[int, tuple[Profile, dict[Pair, str]]] = {}
+    profiles: Written = {}
     owners = named([reference(each.customer) for each in items], at=at, source=SOURCE)
     for number, (each, owner) in enumerate(zip(items, owners, strict=True)):
         places, faults = written(each.pairs(), region)
@@ -118,8 +118,4 @@ def _attach(items: Sequence[AttachGiven]) -> list[Outcome]:
             outcomes[number] = rejected(*faults or [UNKNOWN])
         else:
             profiles[number] = (Profile(tuple(places), customer_id=owner), places)
-    outcomes |= refuse_erased(profiles)
-    kept = keep_profiles([profile for profile, _places in profiles.values()], at=at, source=SOURCE)
-    for (number, (_profile, places)), each_kept in zip(profiles.items(), kept, strict=True):
-        outcomes[number] = outcome(each_kept, places)
-    return [outcomes[number] for number in range(len(items))]
+    return keep(profiles, outcomes, at=at)
