@@ -4,11 +4,14 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import django
 import pytest
 from django.conf import settings
+from django.db import connection
 
 SETTINGS = "DJANGO_SETTINGS_MODULE"
 if settings.configured:
@@ -23,8 +26,15 @@ django.setup()
 
 from huey.contrib.djhuey import HUEY  # noqa: E402 (it reads the settings)
 
-# Where the queue is in PostgreSQL, parallel processes share it: each has a name of its own there.
-HUEY.storage.name += f"-{os.environ.get('PYTEST_XDIST_WORKER', 'tests')}"
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """The queue is in the test's own database too, where it is PostgreSQL; on SQLite it is in the home."""
+    if connection.vendor == "postgresql":
+        address = urlsplit(os.environ["DATABASE_URL"])
+        HUEY.storage.dsn = address._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    yield
+    HUEY.storage.close()
 
 
 def pytest_configure(config: pytest.Config) -> None:

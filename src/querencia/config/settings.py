@@ -179,6 +179,8 @@ else:
         "name": "querencia",
         "huey_class": "huey.PostgresHuey",
         "dsn": os.environ["DATABASE_URL"],
+        # A migration does: where processes that start together all create them, PostgreSQL refuses all but one.
+        "create_tables": False,
         "immediate": False,
         "consumer": {"workers": 4, "worker_type": "thread", "initial_delay": 0.2, "max_delay": 2.0},
     }
