@@ -1,6 +1,7 @@
 """Records that may be one person: found without anybody having judged a pair, and refused in a sentence."""
 
 import random
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import polars as pl
 import pytest
 
 from benchmarks.identity import FAKE, FEBRL, measured
-from querencia.insight import InputError, duplicates
+from querencia.insight import InputError, duplicates, simulate
 from tests.insight.logs import spark
 
 GIVEN = ("Ana", "Bruno", "Carla", "Diego", "Elena", "Fabio", "Gloria", "Hugo", "Irene", "Jaime", "Karen", "Luis")
@@ -55,6 +56,15 @@ def test_who_was_written_down_twice_is_found_and_hardly_anybody_else() -> None:
     assert len(pairs.keys() - right) <= 5
     assert list(pairs.values()) == sorted(pairs.values(), reverse=True)
     assert all(0.5 <= sure <= 1 for sure in pairs.values())
+
+
+def test_namesakes_are_no_pairs_where_nobody_was_written_down_twice() -> None:
+    shares = {"en": 0.5, "es": 0.3, "pt": 0.2}
+    people = simulate.people(2_357, seed=1997, languages=shares, adults_on=date(2026, 1, 1))
+    table = pl.DataFrame(people).with_row_index("id").with_columns(city="town " + (pl.col("id") % 40).cast(pl.String))
+    names = table.group_by("given_name", "family_name").len().filter(pl.col("len") > 1)
+    assert len(names) >= 5  # there are namesakes
+    assert not found(table, probability_min=0.5)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
 # Two records that share a block and agree in this are taken for one person, to see how common that is.
 CERTAIN = {"names": "one.birthday = other.birthday", "email": "true", "phone": "true"}
 CERTAIN_FIND = 0.6  # of all pairs that are one person, about so many agree so
+# With fewer, what expectation maximisation would call pairs are namesakes, and it would learn to be sure of them.
+CERTAIN_MIN = 20
 PAIRS_DRAWN = 1_000_000
 TRAINED_ON = ("birthday", "names", "email", "given_and_city")
 SEED = 7
@@ -192,16 +194,19 @@ def _linked(
         from splink import Linker, SettingsCreator, block_on
     except ImportError:
         raise InputError(MISSING) from None
+    certain = _certain(desk, traits, blocks)
+    records = _one(desk, "SELECT count(*) FROM duplicates_people")
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="id",
         comparisons=_comparisons(traits),
         blocking_rules_to_generate_predictions=[block_on(f"block_{name}") for name in blocks],
-        probability_two_random_records_match=_prior(desk, traits, blocks),
+        # Never nought: then nothing could prove it.
+        probability_two_random_records_match=min(0.5, (certain / CERTAIN_FIND + 1) / (records * (records - 1) / 2)),
         retain_matching_columns=False,
     )
     linker = Linker(_registered(desk, spark), settings, log_level=logging.ERROR)
-    _train(linker, blocks)
+    _train(linker, blocks if certain >= CERTAIN_MIN else [])
     found = linker.inference.predict(threshold_match_probability=probability_min, warning_mode="never")
     return desk.sql(
         "SELECT least(id_l, id_r) AS first_id, greatest(id_l, id_r) AS second_id, "
@@ -237,17 +242,15 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _prior(desk: duckdb.DuckDBPyConnection, traits: list[str], blocks: list[str]) -> float:
-    """The chance that two records drawn at random are one person. Never nought: then nothing could prove it."""
+def _certain(desk: duckdb.DuckDBPyConnection, traits: list[str], blocks: list[str]) -> int:
+    """How many pairs agree in what hardly anybody shares with somebody else."""
     rules = [
         f"SELECT one.id, other.id FROM duplicates_people one JOIN duplicates_people other "
         f"ON one.block_{name} = other.block_{name} AND one.id < other.id AND {rule}"
         for name, rule in CERTAIN.items()
         if name in blocks and (name != "names" or "birthday" in traits)
     ]
-    pairs = _one(desk, f"SELECT count(*) FROM ({' UNION '.join(rules)})") if rules else 0
-    records = _one(desk, "SELECT count(*) FROM duplicates_people")
-    return min(0.5, (pairs / CERTAIN_FIND + 1) / (records * (records - 1) / 2))
+    return _one(desk, f"SELECT count(*) FROM ({' UNION '.join(rules)})") if rules else 0
 
 
 def _comparisons(traits: list[str]) -> list[Any]:
