@@ -16,7 +16,7 @@ from querencia.customers.identity.known import Pair
 from querencia.customers.identity.matching import Board, Person, place
 from querencia.customers.models import ContactPoint, Customer, Identifier, Merge, SearchTerm
 from querencia.customers.models.merges import WAITING
-from querencia.customers.queries import tombstones
+from querencia.customers.queries import persons, tombstones
 
 ROWS = 500
 # Fewer than the parameters that SQLite takes in one statement.
@@ -112,16 +112,10 @@ def owners_of(asked: Iterable[Pair]) -> dict[Pair, int]:
 
 
 def _people(nodes: set[int]) -> dict[int, Person]:
-    heads: dict[int, int] = {}
-    for some in batched(sorted(nodes), ASKED, strict=False):
-        rows = Customer.objects.filter(pk__in=some, person__isnull=False).values_list("pk", "person_id")
-        heads |= {node: head for node, head in rows if head}
-    found = {node: Person({node}) for node in nodes - heads.keys()}
-    people: dict[int, Person] = {}
-    for some in batched(sorted(set(heads.values())), ASKED, strict=False):
-        for node, head in Customer.objects.filter(person_id__in=some).values_list("pk", "person_id"):
-            found[node] = people.setdefault(head or node, Person(set()))
-            found[node].nodes.add(node)
+    found: dict[int, Person] = {}
+    for node, members in persons.nodes(sorted(nodes)).items():
+        if node not in found:
+            found |= dict.fromkeys(members, Person(set(members)))
     return found
 
 

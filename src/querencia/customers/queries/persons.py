@@ -1,5 +1,6 @@
 """Which customers are one person, by what merges say now."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import batched
@@ -43,13 +44,15 @@ def heads(customer_ids: Iterable[int]) -> dict[int, int]:
 def nodes(customer_ids: Iterable[int]) -> dict[int, list[int]]:
     """For each customer all that are the same person, they themselves among them, the oldest first."""
     wanted = list(dict.fromkeys(customer_ids))
-    head_of = _merged(wanted)
-    together: dict[int, list[int]] = {}
-    for some in asked(head_of.values()):
-        for pk, head in Customer.objects.filter(person_id__in=some).order_by("pk").values_list("pk", "person_id"):
-            if head:
-                together.setdefault(head, []).append(pk)
-    return {pk: together[head_of[pk]] if pk in head_of else [pk] for pk in wanted}
+    found: dict[int, list[int]] = {}
+    for some in asked(wanted):
+        # In one question: between two, others may make somebody else stand for the person.
+        heads = Customer.objects.filter(pk__in=some, person__isnull=False).values("person_id")
+        together: defaultdict[int | None, list[int]] = defaultdict(list)
+        for pk, head in Customer.objects.filter(person_id__in=heads).order_by("pk").values_list("pk", "person_id"):
+            together[head].append(pk)
+        found |= {pk: members for members in together.values() for pk in members}
+    return {pk: found.get(pk, [pk]) for pk in wanted}
 
 
 def named(customers: Iterable[Customer]) -> list[Customer]:
