@@ -35,6 +35,7 @@ from querencia.customers.models import (
     Score,
     Tombstone,
 )
+from querencia.customers.queries import tombstones
 from querencia.customers.queries.consents import allowed
 from querencia.flows import imports as flow
 from querencia.flows import intake, outbox, privacy
@@ -234,8 +235,10 @@ def test_no_door_brings_them_back_and_each_says_so_without_naming_them() -> None
     )
     bought = bring(LOG, "log.csv", "purchases", name="article", sku="")
     assert (bought.rows_new, bought.rows_rejected, bought.rows_erased) == (20, 0, 20)
-    by_address = f"customer;date;amount\n{EMAIL.upper()};2026-01-02;10,00\nother;2026-01-02;10,00\n"
-    assert bring(by_address, "shop.csv", "purchases").rows_erased == 1
+    spelled = (EMAIL.upper(), EMAIL, EMAIL.capitalize())
+    by_address = "\n".join(["customer;date;amount", *(f"{one};2026-01-02;10,00" for one in (*spelled, "other")), ""])
+    assert bring(by_address, "shop.csv", "purchases").rows_erased == 3
+    assert tombstones.are_erased([*spelled, "somebody"]) == set(spelled)
     arrive(
         {"type": "identify", "userId": "new", "messageId": "n1", "traits": {"email": EMAIL}},
         {"type": "track", "userId": KEY, "event": f"Hello {NAMES[0]}", "messageId": "n2"},

@@ -63,7 +63,10 @@ def command(
 def _wanted(who: Sequence[str], file: Path | None) -> list[str]:
     lines = list(who)
     if file is not None:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+        try:
+            text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as fault:
+            raise Refused(f"{file} is not text in UTF-8 (byte {fault.start}). Nobody was erased.") from None
         lines += text.splitlines()
     wanted = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not wanted:

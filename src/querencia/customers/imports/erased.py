@@ -1,6 +1,8 @@
 """Rows of a file about people who were erased: left out, and said so, without a word that names them."""
 
+from collections import defaultdict
 from collections.abc import Mapping
+from itertools import chain, product
 
 import polars as pl
 
@@ -26,8 +28,11 @@ def left_out(kind: str, rows: pl.DataFrame, columns: Mapping[str, str]) -> tuple
     for column, kinds in KINDS[kind].items():
         if column in rows.columns:
             values = rows[column].drop_nulls().unique().to_list()
-            asked = {(name, value.lower() if name == "email" else value): value for value in values for name in kinds}
-            gone = [asked[pair] for pair in tombstones.erased(asked)]
+            # Many spellings may be one address.
+            asked: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+            for name, value in product(kinds, values):
+                asked[name, value.lower() if name == "email" else value].append(value)
+            gone = list(chain.from_iterable(asked[pair] for pair in tombstones.erased(asked)))
             is_erased = is_erased | rows[column].is_in(gone).fill_null(False)
     theirs = rows.filter(is_erased)
     count = int(theirs["rows"].sum()) if "rows" in theirs.columns else len(theirs)

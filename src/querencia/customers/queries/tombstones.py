@@ -1,8 +1,9 @@
 """Whether somebody was erased: identifiers are known again by their marks, and by nothing else."""
 
 import hmac
+from collections import defaultdict
 from collections.abc import Collection, Iterable
-from itertools import batched
+from itertools import batched, product
 
 from django.conf import settings
 
@@ -49,11 +50,12 @@ def are_erased(texts: Iterable[str], *, country: str = "") -> set[str]:
     """Which of these, written as people write them, name somebody who was erased."""
     from querencia.customers.identity import cleaned
 
-    asked: dict[Pair, str] = {}
-    for text in texts:
-        for kind in NAMED_BY:
-            asked |= dict.fromkeys(cleaned(((kind, text),), country), text)
-    return {asked[pair] for pair in erased(asked)}
+    # Many ways of writing may be one identifier.
+    asked: defaultdict[Pair, set[str]] = defaultdict(set)
+    for text, kind in product(texts, NAMED_BY):
+        for pair in cleaned(((kind, text),), country):
+            asked[pair].add(text)
+    return set[str]().union(*(asked[pair] for pair in erased(asked)))
 
 
 def _standing(marks: Iterable[str]) -> set[str]:
