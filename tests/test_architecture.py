@@ -13,7 +13,7 @@ from django.apps import apps
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "querencia"
-FLOORS = ["business", "customers", "webhooks", "measures", "flows", "api", "web"]
+FLOORS = ["business", "customers", "webhooks", "loyalty", "measures", "flows", "api", "web"]
 MODULE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
 

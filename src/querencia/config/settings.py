@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "querencia.api",
     "querencia.flows",
     "querencia.measures",
+    "querencia.loyalty",
     "querencia.webhooks",
     "querencia.customers",
     "querencia.business",

@@ -29,11 +29,15 @@ PERSON_EXPORTED = "person.exported"
 PERSON_ERASED = "person.erased"
 IMPORT_DONE = "import.done"
 MEASURES_DONE = "measures.done"
+PURCHASES_RECORDED = "purchases.recorded"
+MEMBER_JOINED = "member.joined"
+MEMBER_LEFT = "member.left"
+TIER_CHANGED = "member.tier_changed"
 
 # What the house calls itself where it records them. Who else called themselves so could take a key of its events, and
 # have one never told.
 SOURCES = frozenset(
-    {"cockpit", "command", "identity", "imports", "measures", "preferences", "privacy", "segment", "staff"}
+    {"cockpit", "command", "identity", "imports", "loyalty", "measures", "preferences", "privacy", "segment", "staff"}
 )
 
 KINDS = {
@@ -62,6 +66,14 @@ KINDS = {
         Kind(PERSON_ERASED, pgettext_lazy("event", "Erased"), _("A person was erased: other systems should follow")),
         Kind(IMPORT_DONE, pgettext_lazy("event", "File imported"), _("A file was imported to its end")),
         Kind(MEASURES_DONE, pgettext_lazy("event", "Business measured"), _("Everybody was scored, the day measured")),
+        Kind(
+            PURCHASES_RECORDED,
+            pgettext_lazy("event", "Purchases recorded"),
+            _("Purchases or refunds were taken in as they happened; not those of files"),
+        ),
+        Kind(MEMBER_JOINED, pgettext_lazy("event", "Joined the programme"), _("A customer joined a programme")),
+        Kind(MEMBER_LEFT, pgettext_lazy("event", "Left the programme"), _("A customer left a programme")),
+        Kind(TIER_CHANGED, pgettext_lazy("event", "Changed tier"), _("A member went up or down a tier")),
     )
 }
 

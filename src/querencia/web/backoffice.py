@@ -33,7 +33,7 @@ POLICY: dict[str, list[str]] = {
 }
 
 
-ROOMS = ("customers", "measures", "business", "admin")
+ROOMS = ("customers", "loyalty", "measures", "business", "admin")
 
 
 class BackOffice(UnfoldAdminSite):

@@ -1,0 +1,50 @@
+"""Everything that changes a programme. Every action takes many, is one transaction, and is told the time; said again,
+it changes nothing.
+
+Members, rules and tiers: `enrol`, `publish_rules`, `publish_tiers`, `judge_tiers`.
+Points: `earn` and `refund` follow purchases; `give` what is no purchase; `hold`, then `capture` or `release`; `restore`
+what was spent; `transfer`; `adjust`, `approve`, `refuse`; `expire` books what time has done.
+"""
+
+from querencia.loyalty.actions.adjusting import NewAdjustment, adjust, approve, refuse
+from querencia.loyalty.actions.earning import Earned, earn
+from querencia.loyalty.actions.giving import Gift, NewTransfer, give, transfer
+from querencia.loyalty.actions.holding import Capture, NewHold, capture, hold, release
+from querencia.loyalty.actions.members import NewMember, enrol, leave
+from querencia.loyalty.actions.programmes import create_programme, publish_rules, publish_tiers
+from querencia.loyalty.actions.refunding import Refunded, refund
+from querencia.loyalty.actions.restoring import NewRestore, restore
+from querencia.loyalty.actions.results import Done
+from querencia.loyalty.actions.standings import judge_tiers
+from querencia.loyalty.actions.sweeping import expire
+
+__all__ = [
+    "Capture",
+    "Done",
+    "Earned",
+    "Gift",
+    "NewAdjustment",
+    "NewHold",
+    "NewMember",
+    "NewRestore",
+    "NewTransfer",
+    "Refunded",
+    "adjust",
+    "approve",
+    "capture",
+    "create_programme",
+    "earn",
+    "enrol",
+    "expire",
+    "give",
+    "hold",
+    "judge_tiers",
+    "leave",
+    "publish_rules",
+    "publish_tiers",
+    "refund",
+    "refuse",
+    "release",
+    "restore",
+    "transfer",
+]

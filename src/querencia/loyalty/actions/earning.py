@@ -1,0 +1,143 @@
+"""Purchases earn points: once each, by the rules of their day."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from querencia.loyalty import expiry
+from querencia.loyalty.actions import refunding
+from querencia.loyalty.actions.caps import Caps
+from querencia.loyalty.actions.results import CREATED, UNCHANGED
+from querencia.loyalty.earning import Outcome, Snapshot, evaluate
+from querencia.loyalty.ledger import Book, Given, Purse
+from querencia.loyalty.models import Programme
+from querencia.loyalty.purchases import Bought, load
+from querencia.loyalty.queries.standings import tiers_of
+from querencia.loyalty.rulebook import Rulebook
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """``created`` now, ``unchanged`` since it was before, or why nothing: ``no_member``, ``not_running``, ``refund``,
+    ``other_currency``, ``unknown``. ``points`` may be 0: it was judged, and earned nothing."""
+
+    purchase_id: int
+    result: str
+    points: int = 0
+
+
+def earn(*, programme: Programme, purchases: Iterable[int], at: datetime) -> list[Earned]:
+    """Grant what these purchases (by id) earn; what became of each, in order. Judged once, a purchase is never judged
+    anew. What was given back already is taken back at once."""
+    asked = list(purchases)
+    with transaction.atomic():
+        bought = load(asked)
+        why = {pk: _unfit(programme, each) for pk, each in bought.items()}
+        fit = [bought[pk] for pk in bought if not why[pk]]
+        book = Book(programme, at=at).open(customer_ids={each.customer_id for each in fit})
+        earning = _Earning(book, fit)
+        earned = earning.all()
+        earning.caps.keep()
+        book.close()
+        if any(each.result == CREATED for each in earned.values()):
+            refunding.follow(programme, [bought[pk] for pk, each in earned.items() if each.result == CREATED], at=at)
+    return [earned.get(pk) or Earned(pk, why.get(pk) or "unknown") for pk in asked]
+
+
+def _unfit(programme: Programme, bought: Bought) -> str:
+    if bought.is_refund:
+        return "refund"
+    if bought.currency != programme.currency:
+        return "other_currency"
+    starts, ends = programme.starts_at, programme.ends_at
+    if starts is None or bought.at < starts or (ends is not None and bought.at >= ends):
+        return "not_running"
+    return ""
+
+
+class _Earning:
+    """A batch of purchases on their way into the book, in the order in which they were made."""
+
+    def __init__(self, book: Book, fit: Sequence[Bought]) -> None:
+        self.book, self.fit = book, sorted(fit, key=lambda each: (each.at, each.pk))
+        self.zone = ZoneInfo(book.programme.time_zone)
+        self.rules = Rulebook.of(book.programme)
+        self.by_customer = {purse.customer_id: purse for purse in book.purses.values()}
+        self.caps = Caps(book)
+        self.tiers: dict[int, str] = {}
+
+    def all(self) -> dict[int, Earned]:
+        known = self.book.known(f"purchase:{each.pk}" for each in self.fit)
+        members = {each.pk: self._member(each) for each in self.fit}
+        wanted = {purse.pk for purse in members.values() if purse}
+        self.tiers = tiers_of(self.book.programme, self.book.people.values())
+        self.caps.load(wanted, {rule.key for each in self.fit for rule in self.rules.in_force(each.at) if rule.cap})
+        self.book.entry_ids.reserve(len(self.fit))
+        self.book.lot_ids.reserve(len(self.fit))
+        found = {}
+        for each in self.fit:
+            purse = members[each.pk]
+            if before := known.get(f"purchase:{each.pk}"):
+                points = sum(entry.pending + entry.active for entry in before)
+                found[each.pk] = Earned(each.pk, UNCHANGED, points)
+            elif purse is None:
+                found[each.pk] = Earned(each.pk, "no_member")
+            else:
+                found[each.pk] = Earned(each.pk, CREATED, self._grant(each, purse))
+        owing = [purse.pk for purse in self.book.purses.values() if purse.deficit < 0]
+        self.book.bring_up_to_date(owing)
+        return found
+
+    def _member(self, bought: Bought) -> Purse | None:
+        """Whose points they are: of the customer who bought, or of another who is the same person."""
+        own = self.by_customer.get(bought.customer_id)
+        if own is None:
+            head = self.book.head_of.get(bought.customer_id, bought.customer_id)
+            own = next(iter(self.book.people.get(head, ())), None)
+        if own is None or own.left_at is not None or bought.at < own.joined_at:
+            return None
+        return own
+
+    def _grant(self, bought: Bought, purse: Purse) -> int:
+        programme = self.book.programme
+        facts = bought.facts(self.zone)
+        member = Snapshot(
+            self.tiers.get(purse.pk, ""),
+            (facts.day - purse.joined_at.astimezone(self.zone).date()).days,
+            bool(bought.birthday and (bought.birthday.month, bought.birthday.day) == (facts.day.month, facts.day.day)),
+            bool(bought.birthday and bought.birthday.month == facts.day.month),
+        )
+        outcome = evaluate(facts, member, self.rules.in_force(bought.at), room=self.caps.room(purse, bought.at))
+        opens = expiry.available_at(bought.at, programme.pending_days)
+        account = "active" if opens <= self.book.at else "pending"
+        detail: dict[str, Any] = {**outcome.told(), "mark": self.rules.mark, "member": member.told()}
+        posting = self.book.post(
+            "grant",
+            purse.pk,
+            f"purchase:{bought.pk}",
+            {account: outcome.points, "issued": -outcome.points},
+            at=bought.at,
+            purchase_id=bought.pk,
+            detail=detail,
+        )
+        self._open_lots(outcome, posting, opens, bought)
+        self.caps.use(purse, bought.at, outcome)
+        return outcome.points
+
+    def _open_lots(self, outcome: Outcome, posting: Any, opens: datetime, bought: Bought) -> None:
+        programme = self.book.programme
+        lapses = expiry.expires_at(bought.at, programme.expiry_policy, zone=programme.time_zone)
+        for effect in outcome.effects:
+            given = Given(
+                amount=effect.points,
+                available_at=opens,
+                expires_at=lapses,
+                rule_id=effect.rule.pk,
+                cost_per_thousand=programme.cost_per_thousand,
+                lines={str(number): points for number, points in effect.lines.items()},
+            )
+            self.book.grant(posting, given)

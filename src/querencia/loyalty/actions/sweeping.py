@@ -1,0 +1,183 @@
+# ruff: noqa: S608  (the statements are put together from names of our own)
+"""Book what time has done: points that can be spent now, holds that lapsed, points that lapsed. What is usable is
+decided when it is read; this only keeps the books, once for each lot, however late it comes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Q
+
+from querencia.loyalty.ledger import Book
+from querencia.loyalty.models import Allocation, Entry, Hold, Lot, Member, Programme
+from querencia.loyalty.models.ledger import ACCOUNTS
+
+LOTS = 50_000
+PEOPLE = 1_000
+ENTRY, LOT, MEMBER, ALLOCATION = (model._meta.db_table for model in (Entry, Lot, Member, Allocation))
+DUE = "loyalty_due"
+
+
+@dataclass(frozen=True)
+class Swept:
+    """How many lots became usable, how many holds and how many lots lapsed."""
+
+    activated: int = 0
+    released: int = 0
+    lapsed: int = 0
+
+
+def expire(*, programme: Programme, at: datetime) -> Swept:
+    """Book it all, in pieces that are each whole: whoever is killed is followed by whoever comes next."""
+    activated = _in_pieces(programme, at, _ACTIVATE)
+    released = _release(programme, at)
+    lapsed = _in_pieces(programme, at, _EXPIRE)
+    _repay(programme, at)
+    return Swept(activated, released, lapsed)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Which lots are due, and what is written of each."""
+
+    kind: str
+    due: Q
+    due_sql: str
+    key: str
+    accounts: str  # columns of an entry, and what goes into them
+    values: str
+    takes: bool
+    lot: str
+    member: str
+
+
+_ACTIVATE = _Step(
+    kind="activate",
+    due=Q(is_active=False),
+    due_sql="NOT l.is_active AND l.available_at <= %s",
+    key="'activate:' || d.lot_id",
+    accounts="pending, active",
+    values="-d.remaining, d.remaining",
+    takes=False,
+    lot="is_active = (1 = 1)",
+    member="pending = m.pending - s.pending, active = m.active + s.pending",
+)
+_EXPIRE = _Step(
+    kind="expire",
+    due=Q(remaining__gt=0),
+    due_sql="l.remaining > 0 AND l.expires_at <= %s",
+    key="'expire:' || d.lot_id || ':' || d.turns",
+    accounts="pending, active, expired",
+    values="CASE WHEN d.is_active THEN 0 ELSE -d.remaining END, CASE WHEN d.is_active THEN -d.remaining ELSE 0 END, "
+    "d.remaining",
+    takes=True,
+    lot="remaining = 0",
+    member="pending = m.pending - s.pending, active = m.active - s.active",
+)
+
+
+def _in_pieces(programme: Programme, at: datetime, step: _Step) -> int:
+    total = 0
+    moment = "available_at" if step is _ACTIVATE else "expires_at"
+    while True:
+        with transaction.atomic():
+            due = Lot.objects.filter(step.due, member__programme=programme, **{f"{moment}__lte": at})
+            found = list(due.order_by(moment, "pk").values_list("pk", "member_id")[:LOTS])
+            if not found:
+                return total
+            total += _book(programme, at, step, found)
+
+
+def _book(programme: Programme, at: datetime, step: _Step, found: Sequence[tuple[int, int]]) -> int:
+    _lock({member for _lot, member in found})
+    moment = connection.ops.adapt_datetimefield_value(at)
+    _list_due(step, [lot for lot, _member in found], moment)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {ENTRY} (id, programme_id, member_id, kind, key, at, recorded_at, detail, {step.accounts}, "
+            f"{', '.join(_others(step.accounts))}) "
+            f"SELECT d.entry_id, %s, d.member_id, '{step.kind}', {step.key}, %s, %s, '{{}}', {step.values}, "
+            f"{', '.join('0' for _ in _others(step.accounts))} FROM {DUE} d WHERE d.remaining > 0",
+            [programme.pk, moment, moment],
+        )
+        if step.takes:
+            cursor.execute(
+                f"INSERT INTO {ALLOCATION} (entry_id, lot_id, amount, held, redeemed) "
+                f"SELECT d.entry_id, d.lot_id, -d.remaining, 0, 0 FROM {DUE} d"
+            )
+        cursor.execute(f"UPDATE {LOT} SET {step.lot} FROM {DUE} d WHERE {LOT}.id = d.lot_id")
+        number = cursor.rowcount
+        sums = (
+            "SELECT member_id, sum(CASE WHEN is_active THEN 0 ELSE remaining END) pending, "
+            f"sum(CASE WHEN is_active THEN remaining ELSE 0 END) active FROM {DUE} GROUP BY member_id"
+        )
+        cursor.execute(f"UPDATE {MEMBER} AS m SET {step.member} FROM ({sums}) s WHERE m.id = s.member_id")
+        cursor.execute(f"DROP TABLE {DUE}")
+    return int(number)
+
+
+def _others(accounts: str) -> list[str]:
+    return [name for name in ACCOUNTS if name not in accounts.split(", ")]
+
+
+def _lock(member_ids: set[int]) -> None:
+    """The members, in the order in which everybody takes them. SQLite has one writer anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT id FROM {MEMBER} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [sorted(member_ids)]
+            )
+
+
+def _list_due(step: _Step, lot_ids: Sequence[int], moment: Any) -> None:
+    """What is due of these lots, now that they are locked, each with the id of its entry to be."""
+    columns = "l.id AS lot_id, l.member_id, l.remaining, l.is_active, l.turns"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE IF EXISTS {DUE}")
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                f"CREATE TEMP TABLE {DUE} ON COMMIT DROP AS SELECT {columns}, "
+                f"nextval(pg_get_serial_sequence('{ENTRY}', 'id')) AS entry_id FROM {LOT} l "
+                f"WHERE l.id = ANY(%s) AND {step.due_sql}",
+                [list(lot_ids), moment],
+            )
+            cursor.execute(f"ANALYZE {DUE}")
+            return
+        cursor.execute("CREATE TEMP TABLE IF NOT EXISTS loyalty_asked (id integer PRIMARY KEY)")
+        cursor.execute("DELETE FROM loyalty_asked")
+        connection.connection.executemany("INSERT INTO loyalty_asked VALUES (?)", [(pk,) for pk in lot_ids])
+        cursor.execute(
+            f"CREATE TEMP TABLE {DUE} AS SELECT {columns}, "
+            f"(SELECT coalesce(max(id), 0) FROM {ENTRY}) + row_number() OVER (ORDER BY l.id) AS entry_id "
+            f"FROM {LOT} l WHERE l.id IN (SELECT id FROM loyalty_asked) AND {step.due_sql}",
+            [moment],
+        )
+
+
+def _release(programme: Programme, at: datetime) -> int:
+    """Holds whose time is over, a thousand members at a time."""
+    total = 0
+    while True:
+        with transaction.atomic():
+            lapsed = Hold.objects.filter(programme=programme, closed_at=None, expires_at__lte=at)
+            some = list(lapsed.order_by("expires_at", "pk").values_list("member_id", flat=True)[:PEOPLE])
+            if not some:
+                return total
+            book = Book(programme, at=at).open(member_ids=some)
+            before = lapsed.filter(member__in=book.purses).count()
+            book.bring_up_to_date(book.purses)
+            book.close()
+            total += before
+
+
+def _repay(programme: Programme, at: datetime) -> None:
+    """Members who owe and have something: a hold that lapsed gave them something back."""
+    owing = Member.objects.filter(programme=programme, deficit__lt=0).filter(Q(active__gt=0) | Q(pending__gt=0))
+    ids = list(owing.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(ids), PEOPLE):
+        with transaction.atomic():
+            book = Book(programme, at=at).open(member_ids=ids[start : start + PEOPLE])
+            book.bring_up_to_date(book.purses)
+            book.close()

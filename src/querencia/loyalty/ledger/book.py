@@ -1,0 +1,355 @@
+"""The book of some members: opened under their locks, moved in memory, written when it is closed.
+
+Whoever moves points opens a book, calls what it needs, and closes it, inside one transaction. A person's members (those
+whose customers are joined by merges) are in it together: they spend from one purse, each from its own lots.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+
+from querencia.customers.models import Customer
+from querencia.customers.queries import persons
+from querencia.loyalty import allocation, models
+from querencia.loyalty.ledger import rows
+from querencia.loyalty.ledger.rows import Ids, Lot, Posting, Taking
+from querencia.loyalty.models import Allocation, Entry, Hold, Member, Programme
+from querencia.loyalty.models.ledger import OF_MEMBER
+
+ASKED = 5_000
+# Points of one lot that an entry takes or gives.
+type Taken = tuple[Lot, int]
+SPENDABLE = ("active", "pending")
+
+
+@dataclass(slots=True)
+class Purse:
+    """A member under lock. ``lots`` holds what is open, once it was asked for."""
+
+    pk: int
+    customer_id: int
+    joined_at: datetime
+    left_at: datetime | None
+    pending: int
+    active: int
+    held: int
+    deficit: int
+    head: int = 0
+    is_changed: bool = False
+    lots: list[Lot] | None = None
+
+    def move(self, accounts: Mapping[str, int]) -> None:
+        for name in OF_MEMBER:
+            if change := accounts.get(name, 0):
+                setattr(self, name, getattr(self, name) + change)
+                self.is_changed = True
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How a new lot is: from when to when, by what rule, at whose cost."""
+
+    amount: int
+    available_at: datetime
+    expires_at: datetime | None
+    rule_id: int | None = None
+    origin_id: int | None = None
+    partner_id: int | None = None
+    cost_per_thousand: int = 0
+    lines: dict[str, int] = field(default_factory=dict)
+
+
+class Book:
+    """``purses`` by member, ``people``: by the customer who stands for a person, their members, the oldest first."""
+
+    def __init__(self, programme: Programme, *, at: datetime) -> None:
+        self.programme, self.at = programme, at
+        self.purses: dict[int, Purse] = {}
+        self.people: dict[int, list[Purse]] = {}
+        self.head_of: dict[int, int] = {}
+        self.entry_ids, self.lot_ids = Ids(Entry), Ids(models.Lot)
+        self.entries: list[Posting] = []
+        self._lots: dict[int, Lot] = {}
+        self._new_lots: list[Lot] = []
+        self._takings: dict[tuple[int, int], Taking] = {}
+        self._changed: dict[int, Lot] = {}
+        self._closed: list[int] = []
+
+    # -- opening -------------------------------------------------------------------------------------------------------
+
+    def open(self, *, member_ids: Iterable[int] = (), customer_ids: Iterable[int] = ()) -> "Book":
+        """Lock these members and all that are one person with any of them, in one order everywhere."""
+        wanted = set(customer_ids)
+        for some in persons.asked(member_ids):
+            wanted |= set(Member.objects.filter(pk__in=some).values_list("customer_id", flat=True))
+        heads = persons.heads(wanted)
+        for some in persons.asked(heads.values()):
+            together = Customer.objects.filter(person_id__in=some).values_list("pk", "person_id")
+            heads |= {pk: head for pk, head in together if head}
+        self.head_of = heads
+        fields = ("pk", "customer_id", "joined_at", "left_at", *OF_MEMBER)
+        for some in persons.asked(heads):
+            held = Member.objects.select_for_update(no_key=True).filter(programme=self.programme, customer_id__in=some)
+            for row in held.order_by("pk").values_list(*fields):
+                purse = Purse(*row)
+                purse.head = heads[purse.customer_id]
+                self.purses[purse.pk] = purse
+        for purse in sorted(self.purses.values(), key=lambda purse: purse.pk):
+            self.people.setdefault(purse.head, []).append(purse)
+        return self
+
+    def person_of(self, member_id: int) -> list[Purse]:
+        return self.people[self.purses[member_id].head]
+
+    def known(self, keys: Iterable[str]) -> dict[str, list[Entry]]:
+        """Entries under these keys, of whichever member."""
+        found: dict[str, list[Entry]] = {}
+        wanted = sorted(set(keys))
+        for start in range(0, len(wanted), ASKED):
+            some = Entry.objects.filter(programme=self.programme, key__in=wanted[start : start + ASKED])
+            for entry in some.order_by("pk"):
+                found.setdefault(entry.key, []).append(entry)
+        return found
+
+    def bring_up_to_date(self, member_ids: Iterable[int]) -> None:
+        """Book what time has done by now: points that can be spent, holds that lapsed, points that lapsed; and repay
+        what a person owes from what they have."""
+        heads = dict.fromkeys(self.purses[pk].head for pk in member_ids)
+        purses = [purse for head in heads for purse in self.people[head] if purse.lots is None]
+        if not purses:
+            return
+        self._load(purses)
+        for purse in purses:
+            for lot in purse.lots or ():
+                if not lot.is_active and lot.available_at <= self.at:
+                    self.activate(lot)
+        self._release_lapsed(purses)
+        for purse in purses:
+            for lot in list(purse.lots or ()):
+                if allocation.has_lapsed(lot, self.at) and lot.remaining:
+                    self.debit("expire", f"expire:{lot.pk}:{lot.turns}", [(lot, lot.remaining)], to="expired")
+        for head in heads:
+            self.repay(self.people[head])
+
+    def _load(self, purses: Sequence[Purse]) -> None:
+        # What is in no lot, in none is looked for.
+        for some in persons.asked(purse.pk for purse in purses if purse.pending or purse.active):
+            self._seen(_lots(Q(member_id__in=some, remaining__gt=0)))
+        for purse in purses:
+            purse.lots = []
+        fresh = {purse.pk: purse for purse in purses}
+        for lot in self._lots.values():
+            if lot.member_id in fresh:
+                fresh[lot.member_id].lots.append(lot)  # type: ignore[union-attr]
+
+    def _seen(self, lots: Iterable[Lot]) -> None:
+        for lot in lots:
+            if lot.pk not in self._lots:
+                self._see(lot)
+
+    def _see(self, lot: Lot) -> None:
+        self._lots[lot.pk] = lot
+        purse = self.purses.get(lot.member_id)
+        if purse is not None and purse.lots is not None:
+            purse.lots.append(lot)
+
+    def lots_by_id(self, ids: Iterable[int]) -> dict[int, Lot]:
+        """These lots, open or not: the same objects that the purses hold."""
+        wanted = set(ids)
+        for some in persons.asked(wanted - self._lots.keys()):
+            self._seen(_lots(Q(pk__in=some)))
+        return {pk: self._lots[pk] for pk in wanted}
+
+    def _release_lapsed(self, purses: Sequence[Purse]) -> None:
+        owed = [purse.pk for purse in purses if purse.held]
+        if not owed:
+            return
+        mine = Hold.objects.filter(member_id__in=owed, closed_at=None, expires_at__lte=self.at)
+        for hold in mine.exclude(pk__in=self._closed).order_by("pk"):
+            self.release(hold, self.held_of([hold.pk])[hold.pk], {"why": "lapsed"})
+
+    def held_of(self, hold_ids: Sequence[int], column: str = "held") -> dict[int, list[Taken]]:
+        """By hold, the points of which lots it holds now (or ``redeemed``: has spent), in the order of taking."""
+        sums: dict[int, dict[int, int]] = {pk: {} for pk in hold_ids}
+        found = Allocation.objects.filter(hold_id__in=hold_ids).order_by("entry_id", "id")
+        for hold_id, lot_id, change in found.values_list("hold_id", "lot_id", column):
+            sums[hold_id][lot_id] = sums[hold_id].get(lot_id, 0) + change
+        lots = self.lots_by_id({lot for each in sums.values() for lot in each})
+        return {
+            hold: sorted(
+                ((lots[pk], points) for pk, points in each.items() if points), key=lambda t: allocation.order(t[0])
+            )
+            for hold, each in sums.items()
+        }
+
+    # -- moving --------------------------------------------------------------------------------------------------------
+
+    def post(
+        self,
+        kind: str,
+        member_id: int,
+        key: str,
+        accounts: Mapping[str, int],
+        *,
+        at: datetime | None = None,
+        **more: Any,
+    ) -> Posting:
+        """Write an entry down. ``accounts`` add up to nothing; the database refuses others."""
+        moved = {name: change for name, change in accounts.items() if change}
+        posting = Posting(self.entry_ids.next(), member_id, kind, key, at or self.at, moved, **more)
+        self.entries.append(posting)
+        self.purses[member_id].move(moved)
+        return posting
+
+    def grant(self, posting: Posting, given: Given) -> Lot:
+        """Open a lot for an entry that posted its points. What is not usable yet is in the pending account."""
+        lot = Lot(
+            pk=self.lot_ids.next(),
+            member_id=posting.member_id,
+            entry_id=posting.pk,
+            amount=given.amount,
+            available_at=given.available_at,
+            expires_at=given.expires_at,
+            remaining=given.amount,
+            is_active=given.available_at <= self.at,
+            rule_id=given.rule_id,
+            origin_id=given.origin_id,
+            partner_id=given.partner_id,
+            cost_per_thousand=given.cost_per_thousand,
+            lines=given.lines,
+        )
+        self._new_lots.append(lot)
+        self._see(lot)
+        return lot
+
+    def activate(self, lot: Lot) -> None:
+        """Points come out of the pending account."""
+        self.post("activate", lot.member_id, f"activate:{lot.pk}", {"pending": -lot.remaining, "active": lot.remaining})
+        lot.is_active = True
+        self._changed[lot.pk] = lot
+
+    def debit(
+        self,
+        kind: str,
+        key: str,
+        parts: Sequence[Taken],
+        *,
+        to: str,
+        also: Mapping[int, int] | None = None,
+        **more: Any,
+    ) -> dict[int, Posting]:
+        """Take points out of lots into an account; one entry for each member whose lots they are, all under one key.
+        ``also``: by member, so many more that are owed. The entries, by member."""
+        by_member: dict[int, list[Taken]] = {member: [] for member in also or {}}
+        for lot, points in parts:
+            by_member.setdefault(lot.member_id, []).append((lot, points))
+        made = {}
+        for member_id, some in by_member.items():
+            accounts = dict.fromkeys(SPENDABLE, 0)
+            for lot, points in some:
+                accounts["active" if lot.is_active else "pending"] -= points
+            accounts["deficit"] = -(also or {}).get(member_id, 0)
+            accounts[to] = -sum(accounts.values())
+            made[member_id] = posting = self.post(kind, member_id, key, accounts, **more)
+            for lot, points in some:
+                self.allocate(posting, lot, amount=-points, **{to: points} if to == "held" else {})
+        return made
+
+    def credit(self, kind: str, key: str, parts: Sequence[Taken], *, out_of: str, **more: Any) -> dict[int, Posting]:
+        """Give points back to the lots they came from, out of an account."""
+        by_member: dict[int, list[Taken]] = {}
+        for lot, points in parts:
+            by_member.setdefault(lot.member_id, []).append((lot, points))
+        made = {}
+        for member_id, some in by_member.items():
+            accounts = dict.fromkeys(SPENDABLE, 0)
+            for lot, points in some:
+                accounts["active" if lot.is_active else "pending"] += points
+            accounts[out_of] = -sum(accounts.values())
+            made[member_id] = posting = self.post(kind, member_id, key, accounts, **more)
+            for lot, points in some:
+                lot.turns += 1
+                taken = {out_of: -points} if out_of in ("held", "redeemed") else {}
+                self.allocate(posting, lot, amount=points, **taken)
+        return made
+
+    def release(self, hold: Hold, parts: Sequence[Taken], detail: Mapping[str, Any]) -> None:
+        """What a hold still holds is free again, and the hold is closed."""
+        if parts:
+            self.credit("release", f"release:{hold.key}", parts, out_of="held", hold_id=hold.pk, detail=dict(detail))
+        self.close_hold(hold.pk)
+
+    def close_hold(self, pk: int) -> None:
+        self._closed.append(pk)
+
+    def allocate(self, posting: Posting, lot: Lot, *, amount: int = 0, held: int = 0, redeemed: int = 0) -> None:
+        taking = self._takings.setdefault((posting.pk, lot.pk), Taking(posting.pk, lot, hold_id=posting.hold_id))
+        taking.amount += amount
+        taking.held += held
+        taking.redeemed += redeemed
+        lot.remaining += amount
+        self._changed[lot.pk] = lot
+
+    def repay(self, person: Sequence[Purse]) -> None:
+        """What a person owes is repaid from what they have, before anything is spent."""
+        for debtor in person:
+            while debtor.deficit < 0:
+                lots = [lot for purse in person for lot in purse.lots or () if lot.remaining > 0]
+                mine = [lot for lot in lots if lot.member_id == debtor.pk] or lots
+                taken = allocation.allocate(mine, -debtor.deficit)
+                if not taken:
+                    return
+                for lot, points in taken:
+                    self._repay(debtor, lot, points)
+
+    def _repay(self, debtor: Purse, lot: Lot, points: int) -> None:
+        key = f"repay:{lot.pk}:{lot.turns}:{lot.remaining}"
+        account = "active" if lot.is_active else "pending"
+        told = {"why": "deficit"}
+        if lot.member_id == debtor.pk:
+            posting = self.post("transfer", debtor.pk, key, {account: -points, "deficit": points}, detail=told)
+        else:
+            posting = self.post("transfer", lot.member_id, key, {account: -points, "transferred": points}, detail=told)
+            self.post("transfer", debtor.pk, key, {"deficit": points, "transferred": -points}, detail=told)
+        self.allocate(posting, lot, amount=-points)
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def usable(self, person: Sequence[Purse]) -> list[Lot]:
+        """What can be spent now, in no order."""
+        return [lot for purse in person for lot in purse.lots or () if allocation.is_usable(lot, self.at)]
+
+    def waiting(self, person: Sequence[Purse]) -> list[Lot]:
+        """What cannot be spent yet."""
+        return [lot for purse in person for lot in purse.lots or () if allocation.is_pending(lot, self.at)]
+
+    # -- closing -------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Write all of it: a few statements, however much it is."""
+        pk = self.programme.pk
+        if self.entries:
+            rows.insert(Entry, rows.ENTRY, (rows.entry_of(pk, self.at, each) for each in self.entries))
+        if self._new_lots:
+            rows.insert(models.Lot, rows.LOT, map(rows.lot_of, self._new_lots))
+        takings = [t for t in self._takings.values() if t.amount or t.held or t.redeemed]
+        if takings:
+            rows.insert(Allocation, rows.ALLOCATION, map(rows.allocation_of, takings))
+        new = {lot.pk for lot in self._new_lots}
+        left = [
+            (lot.pk, lot.remaining, lot.is_active, lot.turns) for lot in self._changed.values() if lot.pk not in new
+        ]
+        rows.update(models.Lot, ("remaining", "is_active", "turns"), left)
+        moved = [(p.pk, p.pending, p.active, p.held, p.deficit) for p in self.purses.values() if p.is_changed]
+        rows.update(Member, OF_MEMBER, moved)
+        if self._closed:
+            Hold.objects.filter(pk__in=self._closed, closed_at=None).update(closed_at=self.at)
+
+
+def _lots(condition: Q) -> Iterable[Lot]:
+    names = [name for name in rows.LOT if name not in ("id", "lines")]
+    found = models.Lot.objects.filter(condition).order_by("pk").values_list("pk", *names)
+    return [Lot(pk, **dict(zip(names, values, strict=True))) for pk, *values in found]

@@ -1,0 +1,21 @@
+"""The loyalty programme: its policy and rules, its members, the ledger of points, lots, holds, tiers. Entries, lots,
+allocations, versions of rules and standings are append-only: a correction is another row."""
+
+from querencia.loyalty.models.ledger import Allocation, Entry, Hold, Lot
+from querencia.loyalty.models.members import Adjustment, CapUse, Member, Standing
+from querencia.loyalty.models.programme import Partner, Programme, RuleVersion, TierScheme
+
+__all__ = [
+    "Adjustment",
+    "Allocation",
+    "CapUse",
+    "Entry",
+    "Hold",
+    "Lot",
+    "Member",
+    "Partner",
+    "Programme",
+    "RuleVersion",
+    "Standing",
+    "TierScheme",
+]

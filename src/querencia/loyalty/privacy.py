@@ -1,0 +1,118 @@
+"""What this room knows of a person, and how it forgets them (see ``customers/privacy.py``)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import batched
+from typing import Any, Never
+
+from django.db import transaction
+from django.db.models import CharField, F, QuerySet, Value
+from django.db.models.functions import Cast, Concat
+from django.utils.translation import gettext_lazy as _
+
+from querencia.customers.privacy import Section, words_of
+from querencia.loyalty.ledger import Book
+from querencia.loyalty.models import Adjustment, Entry, Hold, Member, Programme, Standing
+
+ROWS = 2_000
+ASKED = 1_000
+ERASED = "erased:"
+# Keys that we made of numbers of our own; all others were given to us, and may name an order or a person.
+OURS = ("purchase:", "refund:", "expire:", "activate:", "repay:", ERASED)
+
+PERIODS: Sequence[Never] = ()
+HOLDS: Mapping[str, tuple[str, ...]] = {
+    "Member": ("card_number",),
+    "Entry": ("key",),
+    "Hold": ("key",),
+    "Adjustment": ("key", "reason"),
+}
+FREE: Mapping[str, str] = {
+    "Programme": "what the business promises everybody",
+    "RuleVersion": "rules for everybody",
+    "TierScheme": "tiers for everybody",
+    "Partner": "other businesses",
+    "Entry.detail": "rules, figures, and whether a day was somebody's birthday",
+    "Lot": "figures by line",
+    "Allocation": "figures",
+    "CapUse": "figures",
+    "Standing": "words of the programme",
+}
+
+
+def facts_of(customer_ids: Sequence[int]) -> Iterator[Section]:
+    """Their memberships with what they have, each movement of points, each tier, each correction by hand."""
+    members = Member.objects.filter(customer__in=customer_ids).order_by("pk")
+    columns = {
+        "programme": _("programme"),
+        "card_number": _("card number"),
+        "joined_at": _("joined"),
+        "left_at": _("until"),
+        "pending": _("pending"),
+        "active": _("active"),
+        "held": _("set aside"),
+        "deficit": _("deficit"),
+    }
+    names = [name for name in columns if name != "programme"]
+    told = members.values(*names, programme=F("programme__name"))
+    yield Section("memberships", _("Loyalty programme"), columns, told.iterator(ROWS))
+    entries = Entry.objects.filter(member__customer__in=customer_ids).order_by("-pk")
+    columns = {
+        "kind": _("what"),
+        "at": _("when"),
+        "pending": _("pending"),
+        "active": _("active"),
+        "held": _("set aside"),
+        "deficit": _("deficit"),
+        "key": _("key"),
+        "detail": _("explanation"),
+    }
+    yield Section("points", _("Points"), columns, entries.values(*columns).iterator(ROWS), words_of(Entry, ("kind",)))
+    standings = Standing.objects.filter(member__customer__in=customer_ids).order_by("-pk")
+    columns = {"tier": _("tier"), "since": _("since"), "until": _("until"), "reason": _("reason")}
+    words = words_of(Standing, ("reason",))
+    yield Section("tiers", _("Tiers"), columns, standings.values(*columns).iterator(ROWS), words)
+    by_hand = Adjustment.objects.filter(member__customer__in=customer_ids).order_by("-pk")
+    columns = {"points": _("points"), "reason": _("reason"), "state": _("state"), "asked_at": _("asked")}
+    words = words_of(Adjustment, ("state",))
+    yield Section("corrections", _("Corrections by hand"), columns, by_hand.values(*columns).iterator(ROWS), words)
+
+
+def erase(customer_ids: Sequence[int], *, at: datetime) -> None:
+    """These customers are members no more: what they have lapses, and nothing that was given to us names them."""
+    for some in batched(customer_ids, ASKED, strict=False):
+        for programme in Programme.objects.filter(members__customer__in=some).distinct().order_by("pk"):
+            _let_lapse(programme, some, at)
+        members = Member.objects.filter(customer__in=some)
+        members.filter(left_at=None).update(left_at=at)
+        _emptied(members.exclude(card_number__startswith=ERASED), "card_number")
+        _emptied(Adjustment.objects.filter(member__customer__in=some).exclude(key__startswith=ERASED), "key", reason="")
+        _emptied(Hold.objects.filter(member__customer__in=some).exclude(key__startswith=ERASED), "key")
+        given = Entry.objects.filter(member__customer__in=some)
+        for known in OURS:
+            given = given.exclude(key__startswith=known)
+        _emptied(given, "key")
+
+
+@transaction.atomic
+def _let_lapse(programme: Programme, customer_ids: Sequence[int], at: datetime) -> None:
+    book = Book(programme, at=at).open(customer_ids=customer_ids)
+    mine = [purse for purse in book.purses.values() if purse.customer_id in set(customer_ids)]
+    open_holds = Hold.objects.filter(member__in=[purse.pk for purse in mine], closed_at=None).order_by("pk")
+    for hold in open_holds:
+        book.release(hold, book.held_of([hold.pk])[hold.pk], {"why": "erased"})
+    book.bring_up_to_date([purse.pk for purse in mine])
+    for purse in mine:
+        for lot in list(purse.lots or ()):
+            if lot.remaining:
+                key = f"expire:{lot.pk}:{lot.turns}:erased"
+                book.debit("expire", key, [(lot, lot.remaining)], to="expired", detail={"why": "erased"})
+        if purse.deficit:
+            accounts = {"deficit": -purse.deficit, "adjusted": purse.deficit}
+            book.post("adjust", purse.pk, f"expire:{purse.pk}:deficit", accounts, detail={"why": "erased"})
+    book.close()
+
+
+def _emptied(rows: QuerySet[Any], name: str, **more: Any) -> None:
+    """What names somebody becomes what says nothing and is still unique."""
+    rows.update(**{name: Concat(Value(ERASED), Cast("pk", CharField()))}, **more)

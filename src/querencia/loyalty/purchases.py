@@ -1,0 +1,172 @@
+"""Purchases, as rules are told of them: which lines are goods, what was paid with points, what refunds left."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from querencia.customers.models import Purchase, PurchaseLine
+from querencia.customers.queries import persons
+from querencia.loyalty.allocation import spread
+from querencia.loyalty.earning import DISCOUNT, GOODS, SHIPPING, TAX, Facts, Line
+
+ASKED = 5_000
+# What tills call a line that is no goods.
+KINDS = {
+    **dict.fromkeys(("tax", "taxes", "vat", "iva", "impuesto", "impuestos", "imposto", "impostos"), TAX),
+    **dict.fromkeys(("shipping", "delivery", "postage", "envío", "envio", "frete", "portes"), SHIPPING),
+    **dict.fromkeys(("discount", "discounts", "coupon", "descuento", "cupón", "desconto", "cupom"), DISCOUNT),
+}
+POINTS = frozenset({"points", "loyalty", "puntos", "pontos"})
+FIELDS = (
+    *("pk", "customer_id", "at", "amount", "currency", "channel", "branch", "tenders", "refund_of", "key", "source"),
+    "customer__birthday",
+)
+
+
+@dataclass(slots=True)
+class Bought:
+    """A purchase, or with `refund_of` what was given back (below zero), with its lines."""
+
+    pk: int
+    customer_id: int
+    at: datetime
+    amount: int
+    currency: str
+    channel: str
+    branch: str
+    tenders: list[dict[str, Any]] | None
+    refund_of: str
+    key: str
+    source: str
+    birthday: date | None
+    lines: list[Line] = field(default_factory=list)
+
+    @property
+    def is_refund(self) -> bool:
+        return bool(self.refund_of) or self.amount < 0
+
+    @property
+    def paid_with_points(self) -> int:
+        """In minor units; of a refund what came back as points, as a positive amount."""
+        paid = 0
+        for tender in self.tenders or ():
+            kind = str(tender.get("type", tender.get("kind", ""))).strip().lower()
+            amount = tender.get("amount")
+            if kind in POINTS and isinstance(amount, int) and not isinstance(amount, bool):
+                paid += abs(amount)
+        return min(paid, abs(self.amount))
+
+    def facts(self, zone: ZoneInfo) -> Facts:
+        lines = tuple(self.lines) or (Line(0, self.amount),)
+        return Facts(self.at.astimezone(zone), lines, self.paid_with_points, self.channel, self.branch)
+
+
+def load(ids: Iterable[int]) -> dict[int, Bought]:
+    """Purchases and refunds by id, with their lines."""
+    found: dict[int, Bought] = {}
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), ASKED):
+        some = Purchase.objects.filter(pk__in=wanted[start : start + ASKED]).order_by("pk")
+        found |= {row[0]: Bought(*row) for row in some.values_list(*FIELDS)}
+    _add_lines(found)
+    return found
+
+
+def _add_lines(found: Mapping[int, Bought]) -> None:
+    wanted = sorted(found)
+    names = ("purchase_id", "number", "amount", "sku", "category", "name", "quantity")
+    for start in range(0, len(wanted), ASKED):
+        some = PurchaseLine.objects.filter(purchase_id__in=wanted[start : start + ASKED])
+        for pk, number, amount, sku, category, name, quantity in some.order_by("purchase_id", "number").values_list(
+            *names
+        ):
+            is_rest = not sku and not category and quantity is None and name in rests()
+            kind = _kind(category, amount, is_rest=is_rest)
+            found[pk].lines.append(Line(number, amount, kind, sku, category))
+
+
+def _kind(category: str, amount: int, *, is_rest: bool) -> str:
+    if is_rest:
+        return DISCOUNT if amount < 0 else SHIPPING
+    return KINDS.get(category.strip().lower(), GOODS) if category else GOODS
+
+
+@cache
+def rests() -> frozenset[str]:
+    """How the intake of orders calls what articles do not make up, in every language of the house."""
+    said = set()
+    for code, _name in settings.LANGUAGES:
+        with translation.override(code):
+            said.add(_("Shipping, taxes and discounts"))
+    return frozenset(said)
+
+
+# -- refunds -----------------------------------------------------------------------------------------------------------
+
+
+def originals(refunds: Sequence[Bought]) -> dict[int, Bought]:
+    """By refund the purchase that it gives back, where that is known."""
+    wanted = sorted({each.refund_of for each in refunds if each.refund_of})
+    by_place: dict[tuple[str, str], int] = {}
+    for start in range(0, len(wanted), ASKED):
+        some = Purchase.objects.filter(key__in=wanted[start : start + ASKED], refund_of="")
+        by_place |= {(key, source): pk for pk, key, source in some.values_list("pk", "key", "source")}
+    ids = {
+        each.pk: by_place[each.refund_of, each.source] for each in refunds if (each.refund_of, each.source) in by_place
+    }
+    bought = load(ids.values())
+    return {refund: bought[pk] for refund, pk in ids.items()}
+
+
+def given_back(purchases: Iterable[Bought]) -> dict[int, list[Bought]]:
+    """By purchase all that was given back of it so far. Refunds are their customer's, or one's who is the same person:
+    so they are found without an index of their own."""
+    of = {(each.key, each.source): each for each in purchases}
+    if not of:
+        return {}
+    everybody = persons.nodes({each.customer_id for each in of.values()})
+    customers = sorted({node for nodes in everybody.values() for node in nodes})
+    ids: dict[int, int] = {}
+    for start in range(0, len(customers), ASKED):
+        rows = Purchase.objects.filter(customer_id__in=customers[start : start + ASKED]).exclude(refund_of="")
+        for pk, key, source in rows.values_list("pk", "refund_of", "source"):
+            if (key, source) in of:
+                ids[pk] = of[key, source].pk
+    found: dict[int, list[Bought]] = {}
+    for pk, refund in load(ids).items():
+        found.setdefault(ids[pk], []).append(refund)
+    return found
+
+
+def net(bought: Bought, refunds: Sequence[Bought], zone: ZoneInfo) -> Facts:
+    """What is left of an order. It depends on the sums of what was given back alone: by article, and without one."""
+    facts = bought.facts(zone)
+    by_sku: dict[str, int] = {}
+    rest = 0
+    for refund in refunds:
+        for line in refund.lines or (Line(0, refund.amount),):
+            if line.sku:
+                by_sku[line.sku] = by_sku.get(line.sku, 0) - line.amount
+            else:
+                rest -= line.amount
+    left: dict[int, int] = {}
+    for line in facts.lines:
+        back = min(max(0, line.amount), max(0, by_sku.get(line.sku, 0))) if line.sku else 0
+        if back:
+            by_sku[line.sku] -= back
+        left[line.number] = line.amount - back
+    rest += sum(by_sku.values())
+    numbers = list(left)
+    weights = [max(0, left[number]) for number in numbers]
+    for number, less in zip(numbers, spread(max(0, min(rest, sum(weights))), weights), strict=True):
+        left[number] -= less
+    returned = sum(refund.paid_with_points for refund in refunds)
+    paid = max(0, min(facts.paid_with_points - returned, sum(left.values())))
+    return facts.with_amounts(left, paid_with_points=paid)

@@ -1,0 +1,33 @@
+"""Programmes and who is in them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Q
+
+from querencia.customers.queries import persons
+from querencia.loyalty.models import Member, Programme
+
+
+def programmes() -> list[Programme]:
+    """All there are, the oldest first."""
+    return list(Programme.objects.order_by("pk"))
+
+
+def running(*, at: datetime) -> list[Programme]:
+    """Those that run at a moment."""
+    begun = Programme.objects.filter(starts_at__lte=at)
+    return list(begun.filter(Q(ends_at=None) | Q(ends_at__gt=at)).order_by("pk"))
+
+
+def members_of(programme: Programme, customer_ids: Iterable[int]) -> dict[int, list[Member]]:
+    """By customer the members of the person that they are, the oldest first; nobody is left out who has none."""
+    everybody = persons.nodes(customer_ids)
+    found: dict[int, list[Member]] = {}
+    for some in persons.asked(node for nodes in everybody.values() for node in nodes):
+        for member in Member.objects.filter(programme=programme, customer_id__in=some).order_by("pk"):
+            found.setdefault(member.customer_id, []).append(member)
+    return {
+        pk: sorted((m for node in nodes for m in found.get(node, ())), key=lambda m: m.pk)
+        for pk, nodes in everybody.items()
+    }

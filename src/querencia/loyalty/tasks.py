@@ -1,0 +1,22 @@
+"""What the worker does for the programme by itself."""
+
+from huey import crontab
+from huey.contrib.djhuey import db_periodic_task
+
+from querencia.common.time import now
+from querencia.loyalty import actions, queries
+
+
+@db_periodic_task(crontab(minute="7"))  # type: ignore[untyped-decorator]
+def keep_books() -> None:
+    """Every hour, and once at start: book what lapsed and what became usable. Balances are right without it."""
+    for programme in queries.programmes():
+        actions.expire(programme=programme, at=now())
+
+
+@db_periodic_task(crontab(hour="4", minute="10"))  # type: ignore[untyped-decorator]
+def judge_tiers() -> None:
+    """Every night: who goes up, and whose period is over."""
+    at = now()
+    for programme in queries.running(at=at):
+        actions.judge_tiers(programme=programme, at=at)
