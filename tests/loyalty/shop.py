@@ -41,9 +41,7 @@ def customer(name: str = "ana", **more: Any) -> Customer:
 
 def member(programme: Programme, name: str = "ana", **more: Any) -> Member:
     who = customer(name, **more)
-    [found] = actions.enrol(
-        programme=programme, members=[actions.NewMember(who.pk)], at=AT - timedelta(days=300)
-    )
+    [found] = actions.enrol(programme=programme, members=[actions.NewMember(who.pk)], at=AT - timedelta(days=300))
     return found
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "export-person": Entry("person", "Look after", "All that is known of a person, to hand out: JSON or a page."),
     "erase": Entry("erase", "Look after", "Forget people: nothing names them any more, the facts stay."),
     "keys": Entry("keys", "Run", "Keys for machines: create, list, revoke."),
+    "check": Entry("check", "Look after", "Reckon every balance of points anew, and say what differs."),
     "doctor": Entry("doctor", "Look after", "Say in words whether everything is well."),
     "manage": Entry("manage", "Look after", "Django's own commands, such as migrate or createsuperuser."),
 }
