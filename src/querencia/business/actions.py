@@ -115,7 +115,9 @@ def create_key(
 
 def revoke_key(*, key_id: int, at: datetime) -> bool:
     """Have a key open nothing any more; False if it did not before."""
-    return bool(ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=at))
+    changed = ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=at)
+    keys.forget()
+    return bool(changed)
 
 
 def note_use(*, key_id: int, at: datetime) -> bool:

@@ -1,10 +1,17 @@
 """Keys of machines: how they are written, hashed, and what each kind opens."""
 
+from __future__ import annotations
+
 import hashlib
 import secrets
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from querencia.business.models import ApiKey
 
 INTAKE = "intake"
 # What may be asked of a key, in words. Whoever writes facts may name people by identifiers, and so create them.
@@ -31,6 +38,9 @@ DEFAULT_SCOPES = {
     "api": tuple(scope for scope in SCOPES_TOLD if scope not in ("merges:write", INTAKE)),
 }
 PREFIXES = {"write": "qw_", "api": "qk_"}
+REMEMBERED_FOR = timedelta(seconds=1)
+REMEMBERED_MAX = 10_000
+_remembered: dict[str, tuple[datetime, ApiKey]] = {}
 
 
 def invent(kind: str) -> str:
@@ -41,3 +51,20 @@ def invent(kind: str) -> str:
 def digest(key: str) -> str:
     """What is kept of a key. Chance of 256 bits needs no salt and no slow hash."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def remembered(digest: str, *, at: datetime) -> ApiKey | None:
+    """A key that was looked up a moment ago."""
+    since, key = _remembered.get(digest, (at, None))
+    return key if timedelta(0) <= at - since < REMEMBERED_FOR else None
+
+
+def remember(digest: str, key: ApiKey, *, at: datetime) -> None:
+    if len(_remembered) >= REMEMBERED_MAX:
+        _remembered.clear()
+    _remembered[digest] = (at, key)
+
+
+def forget() -> None:
+    """Have every key looked up anew."""
+    _remembered.clear()

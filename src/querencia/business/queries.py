@@ -32,8 +32,16 @@ def api_keys() -> list[ApiKey]:
 
 
 def key_in_force(key: str, *, at: datetime) -> ApiKey | None:
-    """The row of a key that opens something: neither unknown, nor revoked, nor expired."""
-    # In plain SQL: to put the statement together would take the ORM longer than the statement takes, at every knock.
-    wanted = f"SELECT * FROM {ApiKey._meta.db_table} WHERE digest = %s AND revoked_at IS NULL"  # noqa: S608
-    found = next(iter(ApiKey.objects.raw(wanted, [keys.digest(key)])), None)
+    """The row of a key that opens something: neither unknown, nor revoked, nor expired.
+
+    Each process remembers it for a second: what another one revokes, it lets in for so long at most.
+    """
+    digest = keys.digest(key)
+    found = keys.remembered(digest, at=at)
+    if found is None:
+        # In plain SQL: to put it together would take the ORM longer than the statement takes, at every knock.
+        wanted = f"SELECT * FROM {ApiKey._meta.db_table} WHERE digest = %s AND revoked_at IS NULL"  # noqa: S608
+        found = next(iter(ApiKey.objects.raw(wanted, [digest])), None)
+        if found:
+            keys.remember(digest, found, at=at)
     return found if found and (found.expires_at is None or at < found.expires_at) else None

@@ -51,15 +51,20 @@ def alone(name: str, *, patience: float = PATIENCE_SECONDS) -> Iterator[bool]:
 @contextmanager
 def durable() -> Iterator[None]:
     """What is committed within not even a power cut takes away again. SQLite otherwise waits for the disk at
-    checkpoints only, which is right for what can be done again; PostgreSQL always waits."""
+    checkpoints only, which is right for what can be done again; PostgreSQL always waits.
+
+    Processes that wait for one disk stand in line for it: SQLite has them ask again and again, and sleep meanwhile.
+    """
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         yield
         return
-    _synchronous("FULL")
-    try:
-        yield
-    finally:
-        _synchronous("NORMAL")
+    with open(f"{connection.settings_dict['NAME']}.durable.lock", "w") as line:
+        fcntl.flock(line, fcntl.LOCK_EX)
+        _synchronous("FULL")
+        try:
+            yield
+        finally:
+            _synchronous("NORMAL")
 
 
 def _synchronous(how: str) -> None:
