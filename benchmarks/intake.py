@@ -116,9 +116,14 @@ def _worker_of(pid: int) -> int:
 
 # -- what came of it ---------------------------------------------------------------------------------------------------
 
-WAITING = """
-from querencia.customers.models import Arrival
-print(Arrival.objects.filter(state="waiting").count())
+# In one process: each that starts takes half a second away from what is measured.
+WAIT = f"""
+import time
+from querencia.customers.queries.arrivals import is_anything_waiting
+end = time.monotonic() + {WAIT_SECONDS}
+while (waits := is_anything_waiting()) and time.monotonic() < end:
+    time.sleep(0.1)
+print(int(waits))
 """
 COUNT = """
 from querencia.customers.models import Event, Purchase, Reject
@@ -128,11 +133,8 @@ print(sent.values("key").distinct().count(), sent.count(), Purchase.objects.coun
 
 
 def _settle(environment: house.Environment) -> None:
-    end = time.monotonic() + WAIT_SECONDS
-    while int(house.shell(environment, WAITING)):
-        if time.monotonic() > end:
-            raise RuntimeError(f"Some arrivals still wait after {WAIT_SECONDS} s.")
-        time.sleep(0.5)
+    if int(house.shell(environment, WAIT)):
+        raise RuntimeError(f"Some arrivals still wait after {WAIT_SECONDS} s.")
 
 
 def _account(measure: Measure, environment: house.Environment, sent: int) -> None:
