@@ -32,9 +32,8 @@ def command(
         typer.echo(_json.dumps({"differences": found}, indent=2))
     else:
         for each in found[:SHOWN]:
-            typer.echo(
-                f"  {each['of']} {each['pk']}, {each['what']}: {each['is_said']} is said, {each['is_reckoned']} reckoned."
-            )
+            said = f"{each['is_said']} is said, {each['is_reckoned']} reckoned"
+            typer.echo(f"  {each['of']} {each['pk']}, {each['what']}: {said}.")
         if not queries.programmes():
             typer.echo("There is no programme yet.")
     if found:
