@@ -2,13 +2,16 @@
 
 On each log, on several days of its past, the forecast is made from what was known then and compared with what
 followed; so are the rules of thumb, the models one by one, and those of the library lifetimes where it can be had.
+
+A figure is held to the error that it answers (Gneiting 2011): squared errors and totals to the number expected, which
+is a mean; absolute errors to the likely number, which is a median. Who states but one number is held to that by both.
 """
 
 import datetime
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +23,7 @@ from rich.table import Table
 
 from benchmarks import logs, machine, peers
 from querencia.insight import forecast, rfm, tables
+from querencia.insight.forecast import within
 from querencia.insight.forecast.accuracy import auc, captured
 from querencia.insight.forecast.backtest import MODELS, SIMPLE, TIMED
 from querencia.insight.forecast.candidates import Bench
@@ -32,7 +36,7 @@ HEADING = "## accuracy"
 # Share of the log that is known, and share of it that is looked ahead.
 CUTS = ((0.5, 0.5), (0.65, 0.25), (0.75, 0.25), (0.8, 0.1), (0.9, 0.1))
 REFEREE = "the referee's pick"
-MEASURES = ("rmse", "mae", "total", "top tenth", "auc", "brier", "within")
+MEASURES = ("rmse", "mae", "mae of the mean", "total", "top tenth", "auc", "brier", "within")
 type Vector = np.ndarray[Any, np.dtype[np.float64]]
 screen, aside = Console(), Console(stderr=True)
 
@@ -40,7 +44,7 @@ screen, aside = Console(), Console(stderr=True)
 @dataclass(frozen=True)
 class Said:
     """What somebody said of each customer. ``ranks``: what they are ranked by; ``chance`` is None where only that is
-    known."""
+    known, and ``likely`` where but one number of purchases is stated."""
 
     who: str
     kind: str
@@ -49,6 +53,7 @@ class Said:
     ranks: Vector
     low: Vector | None = None
     high: Vector | None = None
+    likely: Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -105,11 +110,10 @@ def _tried(name: str, purchases: pl.DataFrame, python: Path | None) -> Iterator[
 
 def _ours(purchases: pl.DataFrame, summary: pl.DataFrame, cut: int, days: int) -> Iterator[Said]:
     made = forecast.predict(purchases, as_of=cut, horizon_days=days).sort("customer_id")
-    expected, chance, low, high = (
-        made[name].to_numpy()
-        for name in ("expected_purchases", "chance_of_purchase", "expected_purchases_low", "expected_purchases_high")
-    )
-    yield Said(REFEREE, "ours", expected, chance, chance, low, high)
+    names = ("expected_purchases", "chance_of_purchase", "expected_purchases_low", "expected_purchases_high")
+    expected, chance, low, high = (made[name].to_numpy() for name in names)
+    likely = made["likely_purchases"].to_numpy().astype(np.float64)
+    yield Said(REFEREE, "ours", expected, chance, chance, low, high, likely)
     history = Histories(
         **{name: summary[name].to_numpy().astype(np.float64) for name in ("frequency", "recency", "age")},
         weight=np.ones(len(summary)),
@@ -121,7 +125,11 @@ def _ours(purchases: pl.DataFrame, summary: pl.DataFrame, cut: int, days: int) -
     for kind in (*SIMPLE, *MODELS, *TIMED):
         candidate = bench.candidate(kind)
         count, chance = candidate.expected(history, days), candidate.chance(history, days)
-        yield Said(kind.name, "rule of thumb" if kind.is_simple else "model", count, chance, chance)
+        if kind.is_simple:
+            yield Said(kind.name, "rule of thumb", count, chance, chance)
+        else:
+            likely = within.likely(count, np.clip(chance, 0.0, np.minimum(count, 1.0)), candidate.spread(history))
+            yield Said(kind.name, "model", count, chance, chance, likely=likely)
 
 
 def _theirs(summary: pl.DataFrame, days: int, python: Path | None) -> Iterator[Said]:
@@ -144,17 +152,19 @@ def _theirs(summary: pl.DataFrame, days: int, python: Path | None) -> Iterator[S
 def _measured(said: Said, actual: Vector) -> dict[str, float | None]:
     weight, bought = np.ones(len(actual)), (actual > 0).astype(np.float64)
     away = said.expected - actual
-    within = None
+    likely = said.expected if said.likely is None else said.likely
+    held = None
     if said.low is not None and said.high is not None:
-        within = float(((actual >= np.floor(said.low)) & (actual <= said.high)).mean())
+        held = float(((actual >= np.floor(said.low)) & (actual <= said.high)).mean())
     return {
         "rmse": float(np.sqrt((away**2).mean())),
-        "mae": float(np.abs(away).mean()),
+        "mae": float(np.abs(likely - actual).mean()),
+        "mae of the mean": float(np.abs(away).mean()),
         "total": float(said.expected.sum() / max(actual.sum(), 1.0) - 1),
         "top tenth": captured(said.expected, actual, weight),
         "auc": auc(said.ranks, bought, weight),
         "brier": None if said.chance is None else float(((said.chance - bought) ** 2).mean()),
-        "within": within,
+        "within": held,
     }
 
 
@@ -174,11 +184,24 @@ def _cases(rows: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
             yield row, [each for each in rows if (each.log, each.known_days, each.ahead_days) == case]
 
 
-def _against(row: Row, others: list[Row], measure: str, kinds: tuple[str, ...]) -> float | None:
-    """The referee's error as a multiple of the least of the others'."""
-    known = [value for each in others if each.kind in kinds and (value := each.values[measure]) is not None]
+def _pool(others: list[Row], pool: str) -> list[Row]:
+    if pool == "rules":
+        return [each for each in others if each.kind == "rule of thumb"]
+    return [each for each in others if each.who in PUBLISHED or each.kind == "peer"]
+
+
+def _against(row: Row, others: list[Row], measure: str) -> float | None:
+    """The referee's figure beside the best of the others', above one where it did worse; of totals by how many points
+    more it was off."""
     mine = row.values[measure]
-    return mine / min(known) if known and mine is not None and min(known) > 0 else None
+    known = [value for each in others if (value := each.values[measure]) is not None]
+    if not known or mine is None:
+        return None
+    if measure == "total":
+        return abs(mine) - min(map(abs, known))
+    if measure in MORE_IS_BETTER:
+        return max(known) / mine if mine > 0 else None
+    return mine / min(known) if min(known) > 0 else None
 
 
 def _table(rows: list[Row]) -> Table:
@@ -193,6 +216,16 @@ def _table(rows: list[Row]) -> Table:
 COLUMNS = ("log", "known", "ahead", "customers", "RMSE", "MAE", "total", "top tenth", "AUC", "Brier", "within 80 %",
            "RMSE / rule", "MAE / rule", "Brier / rule", "RMSE / model", "MAE / model", "Brier / model")  # fmt: skip
 PUBLISHED = ("BG/NBD", "MBG/NBD", "Pareto/NBD")
+POOLS = {"rules": "best rule of thumb", "published": "best published model"}
+MORE_IS_BETTER = ("top tenth", "auc")
+NAMES = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "total": "total, in points",
+    "top tenth": "top tenth, inverse",
+    "auc": "AUC, inverse",
+    "brier": "Brier",
+}
 
 
 def _lines(rows: list[Row]) -> Iterator[tuple[str, ...]]:
@@ -201,11 +234,10 @@ def _lines(rows: list[Row]) -> Iterator[tuple[str, ...]]:
         shown = [f"{values[name]:.3f}" for name in ("rmse", "mae")]
         shown += [f"{values['total']:+.1%}", f"{values['top tenth']:.1%}", f"{values['auc']:.3f}"]
         shown += [f"{values['brier']:.4f}", f"{values['within']:.1%}"]
-        published = [replace(each, kind="published") for each in others if each.who in PUBLISHED or each.kind == "peer"]
         ratios = []
-        for pool, kind in ((others, "rule of thumb"), (published, "published")):
+        for pool in POOLS:
             for measure in ("rmse", "mae", "brier"):
-                ratio = _against(row, pool, measure, (kind,))
+                ratio = _against(row, _pool(others, pool), measure)
                 ratios.append("" if ratio is None else f"{ratio:.3f}")
         yield (row.log, f"{row.known_days} d", f"{row.ahead_days} d", f"{row.customers:,}", *shown, *ratios)
 
@@ -215,7 +247,8 @@ def _write(rows: list[Row]) -> None:
     page = PAGE.read_text() if PAGE.exists() else "# Benchmarks\n"
     before, _, rest = page.partition(f"\n{HEADING}\n")
     after = rest[rest.index("\n## ") :] if "\n## " in rest else ""
-    lines = ["", HEADING, "", *_words(rows), "", _row(COLUMNS), "|---|" + "---:|" * (len(COLUMNS) - 1)]
+    lines = ["", HEADING, "", *_words(), "", *_summary(rows), ""]
+    lines += [_row(COLUMNS), "|---|" + "---:|" * (len(COLUMNS) - 1)]
     lines += [_row(cells) for cells in _lines(rows)]
     lines += ["", *_details(rows)]
     PAGE.parent.mkdir(exist_ok=True)
@@ -223,16 +256,43 @@ def _write(rows: list[Row]) -> None:
     aside.print(f"{PAGE.relative_to(ROOT)} is written.", highlight=False)
 
 
-def _words(rows: list[Row]) -> list[str]:
+def _words() -> list[str]:
     facts = ", ".join(f"{what} {value}" for what, value in machine.facts().items())
     return [
         f"Measured on {datetime.date.today().isoformat()} with `make accuracy` ({facts}).",
         "On each day of the past only what was known then is given; the pick is compared with what followed.",
+        "Each figure is held to the error it answers ([why](decisions/0009-a-forecast-is-a-mean-and-a-median.md)):",
+        "the number expected, a mean, to RMSE, totals and ranks; the likely number, a median, to MAE. A rule of thumb,",
+        "or a model of lifetimes, states one number and is held to it by both; *MAE of the mean* is there to compare.",
         "*Within 80 %*: share of customers whose purchases fell within the interval that states 80 % (whole numbers",
         "hold more where most buy nothing). *Rule*: the best of the rules of thumb on the very days to be foretold;",
         "*model*: the best published model there (BG/NBD, MBG/NBD, Pareto/NBD, ours and those of lifetimes). Below 1",
         "the pick erred less. The best in hindsight is a stern judge: nobody could have known which it would be.",
     ]
+
+
+def _summary(rows: list[Row]) -> Iterator[str]:
+    """For each measure how the pick did beside the best rule and the best published model, over all days."""
+    yield "The pick beside the best in hindsight of each day; below 1 (totals: 0) it did better:"
+    yield ""
+    heads = [f"{name}: {what}" for name in POOLS.values() for what in ("mean", "worst", "worse by > 1 %")]
+    yield _row(("measure", "days", *heads))
+    yield "|---|" + "---:|" * (1 + len(heads))
+    cases = list(_cases(rows))
+    for measure, name in NAMES.items():
+        cells = [name, str(len(cases))]
+        for pool in POOLS:
+            found = [_against(row, _pool(others, pool), measure) for row, others in cases]
+            values = np.array([value for value in found if value is not None])
+            cells += _summed(values, is_total=measure == "total") if len(values) else ("", "", "")
+        yield _row(tuple(cells))
+
+
+def _summed(values: Vector, *, is_total: bool) -> tuple[str, str, str]:
+    worse = f"{int((values > (0.01 if is_total else 1.01)).sum())} of {len(values)}"
+    if is_total:
+        return f"{values.mean():+.1%}", f"{values.max():+.1%}", worse
+    return f"{np.exp(np.log(values).mean()):.3f}", f"{values.max():.3f}", worse
 
 
 def _details(rows: list[Row]) -> Iterator[str]:

@@ -25,6 +25,8 @@ def test_errors_are_what_they_are_called() -> None:
     assert values["auc"] == 1
     assert values["brier"] == pytest.approx((0.01 + 0.04 + 0.04 + 0.01) / 4)
     assert values["within"] == pytest.approx(3 / 4)
+    both = accuracy._measured(Said("two figures", "ours", expected, chance, chance, likely=actual), actual)
+    assert (both["mae"], both["mae of the mean"]) == (0, pytest.approx(3 / 4))
     unsure = accuracy._measured(Said("peer", "peer", expected, None, chance), actual)
     assert unsure["brier"] is None
     assert unsure["within"] is None
@@ -62,6 +64,22 @@ def test_both_commands_write_the_page_without_losing_the_others_part(
     accuracy._write(rows)
     assert page.read_text().count("## accuracy") == 1
     assert "processor: one" in page.read_text()
+
+
+def test_the_pick_is_held_against_the_best_of_each_day() -> None:
+    def row(who: str, kind: str, **values: float) -> Row:
+        return Row("small", 10, 5, 3, who, kind, dict.fromkeys(accuracy.MEASURES, 0.5) | values)
+
+    rows = [
+        row(REFEREE, "ours", mae=0.6, total=-0.1, auc=0.8),
+        row("same again", "rule of thumb", mae=0.5, total=0.05, auc=0.9),
+        row("past rate", "rule of thumb", mae=0.8, total=0.3, auc=0.7),
+    ]
+    told = {line.split(" | ")[0].strip("| "): line for line in accuracy._summary(rows) if line.startswith("| ")}
+    assert told["MAE"].startswith("| MAE | 1 | 1.200 | 1.200 | 1 of 1 |")
+    assert told["total, in points"].startswith("| total, in points | 1 | +5.0% | +5.0% | 1 of 1 |")
+    assert told["AUC, inverse"].startswith("| AUC, inverse | 1 | 1.125 | 1.125 | 1 of 1 |")
+    assert told["RMSE"].startswith("| RMSE | 1 | 1.000 | 1.000 | 0 of 1 |")
 
 
 def test_an_unknown_log_is_named_with_those_there_are() -> None:

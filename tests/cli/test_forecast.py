@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.cli.commands import Done, Run, apart
 from tests.insight.logs import CDNOW, cdnow
 
-REQUIRED = ["customer_id", "expected_purchases", "chance_of_purchase", "expected_spend", "model"]
+REQUIRED = ["customer_id", "expected_purchases", "chance_of_purchase", "expected_spend", "model", "likely_purchases"]
 DAY = datetime.date(1997, 9, 30)
 WHEN = ("--as-of", DAY.isoformat(), "--horizon-days", "90")
 
@@ -50,6 +50,8 @@ def test_the_figures_are_sound(whole: pl.DataFrame) -> None:
     assert (whole["expected_spend"] >= 0).all()
     assert whole["expected_spend"].is_finite().all()
     assert whole["model"].n_unique() == 1
+    assert whole["likely_purchases"].dtype == pl.Int64
+    assert ((whole["likely_purchases"] > 0) == (whole["chance_of_purchase"] > 0.5)).all()
 
 
 def test_the_forecast_is_near_what_happened(whole: pl.DataFrame) -> None:
@@ -192,7 +194,7 @@ def test_parquet_keeps_numbers_numbers_and_adds_intervals_when_asked(run: Run, t
     done = run("forecast", "log.parquet", *WHEN, "--out", "ahead.parquet", "--intervals")
     assert done.code == 0, done.err
     found = pl.read_parquet(tmp_path / "ahead.parquet")
-    assert found.columns[:5] == REQUIRED
+    assert found.columns[: len(REQUIRED)] == REQUIRED
     assert found["customer_id"].dtype == pl.Int64
     assert found["customer_id"].is_sorted()
     for name in ("expected_purchases", "expected_spend"):
@@ -208,7 +210,8 @@ def test_who_gave_everything_back_is_expected_to_buy_nothing(run: Run, tmp_path:
     done = run("forecast", "log.csv", "--as-of", "2026-01-31", "--horizon-days", "30", "--out", out)
     rows = {row["customer_id"]: row for row in forecast(done, out).to_dicts()}
     assert rows["a"]["expected_purchases"] > 0
-    assert rows["b"] == {"customer_id": "b", **dict.fromkeys(REQUIRED[1:4], 0.0), "model": "nothing kept"}
+    nothing = dict.fromkeys(REQUIRED[1:4], 0.0) | {"model": "nothing kept", "likely_purchases": 0}
+    assert rows["b"] == {"customer_id": "b", **nothing}
     assert "gave back all they bought: 1" in done.said
 
 

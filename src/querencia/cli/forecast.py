@@ -19,7 +19,9 @@ HORIZON_MAX = 3_650
 DECIMALS = 6  # what is left of a number after them hangs on the order in which an engine adds up
 NOTHING_KEPT = "nothing kept"
 COUNTS = ("expected_purchases", "chance_of_purchase")
-FIRST = ("customer_id", *COUNTS, "expected_spend", "model")
+LIKELY = "likely_purchases"
+# Whoever reads columns by their place finds them where they were: a new one comes after the others.
+FIRST = ("customer_id", *COUNTS, "expected_spend", "model", LIKELY)
 INTERVALS = (
     *("expected_purchases_low", "expected_purchases_high", "chance_low", "chance_high"),
     *("expected_spend_low", "expected_spend_high"),
@@ -75,7 +77,8 @@ def command(
 ) -> None:
     """What each customer will buy in the days after a day: one row for everybody who had bought by then.
 
-    Its columns: customer_id, expected_purchases, chance_of_purchase (of at least one), expected_spend, model.
+    Its columns: customer_id, expected_purchases (the mean, to be added up), chance_of_purchase (of at least one),
+    expected_spend, model, likely_purchases (the whole number that is exceeded no more often than not).
 
     The model is chosen by a trial inside the history; whatever comes after the day changes nothing. For example:
 
@@ -157,6 +160,8 @@ def _copy(log: "Log", with_intervals: bool, path: Path, form: str) -> str:
             chosen.append(f"coalesce(round({name} / {10**places}, {places}), 0) AS {name}")
         elif name == "model":
             chosen.append(f"coalesce(model, '{NOTHING_KEPT}') AS model")
+        elif name == LIKELY:
+            chosen.append(f"coalesce({name}, 0) AS {name}")
         else:
             chosen.append(f"coalesce(round({name}, {DECIMALS}), 0) AS {name}")
     place = str(path).replace("'", "''")

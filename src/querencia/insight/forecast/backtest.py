@@ -4,12 +4,15 @@ The last days are held out, every candidate says what will happen there, and the
 future; one for how many, one for whether at all. Nothing after ``as_of`` is looked at, and no candidate sees the days
 that it is tried on. Two trials are held where the history allows, two thirds of a trial apart.
 
+Each answer is judged by the score that it fits (Gneiting 2011, "Making and evaluating point forecasts", JASA 106): the
+number expected is a mean and judged by squared error, the chance by the Brier score and by how it tells buyers apart.
+
 A trial says two things: who told customers apart, and who met the level of those very days. The level is the season's
 as much as a candidate's merit, so each error is taken twice, as it was and with everybody's level set right, and the
 mean of both counts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +20,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from querencia.insight import explain, notebook
+from querencia.insight.forecast import within
 from querencia.insight.forecast.accuracy import auc, calibration, captured, miscalibration
 from querencia.insight.forecast.candidates import (
     Bench,
@@ -61,10 +65,11 @@ CANDIDATES = SIMPLE + MODELS + TIMED + LEARNERS
 class Trial:
     """How one candidate did on the days held out last.
 
-    ``mae`` and ``rmse`` in purchases, ``total_error`` as a share of what was bought, ``auc`` and ``brier`` of the
-    chance of buying, ``top_tenth`` the share of purchases made by the tenth it ranked highest. ``loss`` (how many) and
-    ``chance_loss`` (whether at all) are means over all trials of what the referee compares: RMSE and MAE, weighted 2 to
-    1, and the Brier score, each against the best simple rule.
+    ``rmse`` of the number expected and ``mae`` of the likely number (a rule of thumb knows but one), in purchases;
+    ``total_error`` as a share of what was bought, ``auc`` and ``brier`` of the chance of buying, ``top_tenth`` the
+    share of purchases made by the tenth it ranked highest. ``loss`` (how many) and ``chance_loss`` (whether at all) are
+    means over all trials of what the referee compares, each against the best simple rule: RMSE for how many; for
+    whether at all the Brier score and the inverse of the AUC, weighted 2 to 1.
 
     >>> Trial("same again", True, 0.31, 0.70, 0.2, 0.79, 0.12, 0.47).is_simple
     True
@@ -140,11 +145,20 @@ class Heard:
     def history(self) -> Histories:
         return self.bench.history
 
+    def standing(self, kind: type[Candidate]) -> type[Candidate]:
+        """The candidate, or who answers where it cannot stand: the best model that there was time for."""
+        return kind if kind in self.said else stand_in(self.said)
+
+
+def stand_in(able: Collection[type[Candidate]]) -> type[Candidate]:
+    """The best model of those that could stand."""
+    return ModelBlend if ModelBlend in able else ModifiedBetaGeo
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """The back-test with the kinds of candidate chosen and the trials held, the latest first: intervals are measured
-    on that one. ``rule``: the best simple rule for how many."""
+    """The back-test with the kinds of candidate chosen, all of which can answer for the days ahead, and the trials
+    held, the latest first: intervals are measured on that one. ``rule``: the best simple rule for how many."""
 
     backtest: Backtest
     count: type[Candidate]
@@ -198,14 +212,17 @@ def invited(bench: Bench) -> tuple[type[Candidate], ...]:
 
 def seasoned(past: Past, bench: Bench) -> Season:
     """The season of the days ahead of a bench, by the best models it has time for."""
-    kind: type[Candidate] = ModelBlend if ModelBlend in invited(bench) else ModifiedBetaGeo
+    kind = stand_in(invited(bench))
     return season(past, lambda: bench.candidate(kind), origin=bench.history.origin, days=bench.history.days)
 
 
-def judge(benches: Benches, *, horizon_days: int) -> Verdict | None:
-    """Hold the trials and choose; None when the history is too short or too thin to try anything on."""
+def judge(benches: Benches, today: Bench) -> Verdict | None:
+    """Hold the trials and choose for the days ahead of a bench, which is given its lessons if a learner may answer.
+
+    None when the history is too short or too thin to try anything on.
+    """
     past = benches.past
-    held = min(horizon_days, int((benches.as_of - past.first_day) * HELD_OUT_MAX))
+    held = min(today.history.days, int((benches.as_of - past.first_day) * HELD_OUT_MAX))
     if held < 1:
         return None
     heard = []
@@ -216,7 +233,14 @@ def judge(benches: Benches, *, horizon_days: int) -> Verdict | None:
         if not _has_enough(bench.history):
             break
         heard.append(_hear(past, benches.with_lessons(bench, thirds)))
-    return _verdict(heard) if heard else None
+    return _verdict(heard, lambda kind: _can_answer(benches, today, kind)) if heard else None
+
+
+def _can_answer(benches: Benches, today: Bench, kind: type[Candidate]) -> bool:
+    """Many histories leave no time for some, and a horizon longer than the trials no lessons for others."""
+    if kind in LEARNERS and not today.lessons:
+        benches.with_lessons(today, 0)
+    return kind in invited(today)
 
 
 def _has_enough(history: Histories) -> bool:
@@ -239,11 +263,11 @@ def _hear(past: Past, bench: Bench) -> Heard:
     return Heard(bench, level, said)
 
 
-def _verdict(heard: Sequence[Heard]) -> Verdict:
+def _verdict(heard: Sequence[Heard], can_answer: Callable[[type[Candidate]], bool]) -> Verdict:
     latest = heard[0]
-    kinds = [kind for kind in latest.said if all(kind in trial.said for trial in heard)]
-    losses = {"count": _mean_losses(heard, kinds, _count_errors), "chance": _mean_losses(heard, kinds, _chance_errors)}
-    chosen = {question: _least(found) for question, found in losses.items()}
+    kinds = list(latest.said)
+    losses = {"count": _mean_losses(heard, _count_errors), "chance": _mean_losses(heard, _chance_errors)}
+    chosen = {question: _least(found, can_answer) for question, found in losses.items()}
     rules = {question: min(SIMPLE, key=lambda kind: found[kind]) for question, found in losses.items()}
     trials = [_trial(latest, kind, losses["count"][kind], losses["chance"][kind]) for kind in kinds]
     beaten = {q: max(0.0, 1 - losses[q][chosen[q]] / max(losses[q][rules[q]], TINY)) for q in losses}
@@ -281,55 +305,66 @@ def _lift(expected: Array, history: Histories) -> Iterator[dict[str, float]]:
         yield {"customer_share": share, "purchase_share": made}
 
 
-def _least(losses: dict[type[Candidate], float]) -> type[Candidate]:
+def _least(losses: dict[type[Candidate], float], can_answer: Callable[[type[Candidate]], bool]) -> type[Candidate]:
     def judged(kind: type[Candidate]) -> float:
         margin = SIMPLE_MARGIN if kind.is_simple else LEARNED_MARGIN if kind in LEARNERS_ALONE else 1.0
         return losses[kind] * margin
 
-    return min(losses, key=judged)
+    return next(kind for kind in sorted(losses, key=judged) if can_answer(kind))
 
 
-type Errors = dict[type[Candidate], tuple[float, ...]]
+type Weighted = tuple[tuple[float, float], ...]
 
 
-def _mean_losses(heard: Sequence[Heard], kinds: Sequence[type[Candidate]], errors: Any) -> dict[type[Candidate], float]:
-    """Over all trials, as it was and with the level set right: errors against those of the best simple rule."""
-    made = dict.fromkeys(kinds, 0.0)
+def _mean_losses(
+    heard: Sequence[Heard], errors: Callable[[Heard, type[Candidate], bool], Weighted]
+) -> dict[type[Candidate], float]:
+    """Over all trials, as it was and with the level set right: errors against those of the best simple rule.
+
+    A learner may stand in the latest trial and have had no lessons in an earlier one. There it is taken to have erred
+    as its stand-in did: what it won in one trial counts for less than what others won in two.
+    """
+    made = dict.fromkeys(heard[0].said, 0.0)
     for trial in heard:
         for is_level_right in (False, True):
-            found: Errors = {kind: errors(trial, kind, is_level_right) for kind in kinds}
-            weights = (2 / 3, 1 / 3) if errors is _count_errors else (1.0,)
-            best = [min(found[kind][place] for kind in SIMPLE) for place in range(len(weights))]
-            for kind in kinds:
-                shares = [value / least if least > 0 else 1.0 for value, least in zip(found[kind], best, strict=True)]
-                made[kind] += sum(w * share for w, share in zip(weights, shares, strict=True)) / len(heard) / 2
+            found = {kind: errors(trial, kind, is_level_right) for kind in trial.said}
+            best = [min(found[kind][place][0] for kind in SIMPLE) for place in range(len(found[SIMPLE[0]]))]
+            for kind in made:
+                shares = zip(found[trial.standing(kind)], best, strict=True)
+                loss = sum(weight * (error / least if least > 0 else 1.0) for (error, weight), least in shares)
+                made[kind] += loss / len(heard) / 2
     return made
 
 
-def _count_errors(trial: Heard, kind: type[Candidate], is_level_right: bool) -> tuple[float, ...]:
+def _count_errors(trial: Heard, kind: type[Candidate], is_level_right: bool) -> Weighted:
     weight, actual, said = trial.history.weight, trial.history.held_out, trial.said[kind][0]
     if is_level_right:
         said = said * float(weight @ actual) / max(float(weight @ said), TINY)
-    total = weight.sum()
-    return float(np.sqrt(weight @ (said - actual) ** 2 / total)), float(weight @ np.abs(said - actual) / total)
+    return ((float(np.sqrt(weight @ (said - actual) ** 2 / weight.sum())), 1.0),)
 
 
-def _chance_errors(trial: Heard, kind: type[Candidate], is_level_right: bool) -> tuple[float, ...]:
+def _chance_errors(trial: Heard, kind: type[Candidate], is_level_right: bool) -> Weighted:
     weight, bought, said = trial.history.weight, trial.history.bought, trial.said[kind][1]
+    told_apart = auc(said, bought, weight)
     if is_level_right:
         shift = shifted_to(said, weight, float(weight @ bought))
         said = expit(logit(np.clip(said, TINY, 1 - TINY)) + shift)
-    return (float(weight @ (said - bought) ** 2 / weight.sum()),)
+    brier = float(weight @ (said - bought) ** 2 / weight.sum())
+    return (brier, 2 / 3), (1 / max(told_apart, TINY), 1 / 3)
 
 
 def _trial(heard: Heard, kind: type[Candidate], loss: float, chance_loss: float) -> Trial:
     weight, actual, bought = heard.history.weight, heard.history.held_out, heard.history.bought
     expected, chance = heard.said[kind]
     total = weight.sum()
+    likely = expected
+    if not kind.is_simple:
+        shape = heard.bench.candidate(kind).spread(heard.history)
+        likely = within.likely(expected, np.minimum(np.clip(chance, 0.0, 1.0), expected), shape)
     return Trial(
         name=kind.name,
         is_simple=kind.is_simple,
-        mae=float(weight @ np.abs(expected - actual) / total),
+        mae=float(weight @ np.abs(likely - actual) / total),
         rmse=float(np.sqrt(weight @ (expected - actual) ** 2 / total)),
         total_error=float(weight @ expected / (weight @ actual) - 1),
         auc=auc(chance, bought, weight),

@@ -1,5 +1,8 @@
 """One row per customer: purchases, chance of any, and spend expected within the horizon, each with its interval.
 
+Of purchases two figures are given. The mean may be added up and multiplied: it is for totals and money. The likely
+number is the median, a whole number: it is as likely as not that the customer buys more often than that, or at all.
+
 Intervals. For purchases and spend: within which 80 % of such customers are to fall (see
 :mod:`querencia.insight.forecast.within`). For the chance: 95 %, from the uncertainty of the parameters and from how
 well chances said met shares seen in the back-test.
@@ -17,18 +20,9 @@ from querencia.insight import rfm
 from querencia.insight.engine import Frame, like
 from querencia.insight.errors import InputError
 from querencia.insight.forecast import spending, within
-from querencia.insight.forecast.backtest import (
-    LEARNERS,
-    TIMED,
-    Backtest,
-    Benches,
-    Verdict,
-    invited,
-    judge,
-    seasoned,
-)
-from querencia.insight.forecast.candidates import Bench, Candidate, ModelBlend, Modelled, ModifiedBetaGeo, PooledRate
-from querencia.insight.forecast.histories import Histories, Past, past_of
+from querencia.insight.forecast.backtest import Backtest, Benches, Verdict, judge, seasoned
+from querencia.insight.forecast.candidates import Bench, Candidate, Modelled, PooledRate
+from querencia.insight.forecast.histories import Past, past_of
 from querencia.insight.forecast.levels import NO_SEASON, Season
 from querencia.insight.forecast.rounds import Round, rounds
 from querencia.insight.forecast.spending import Amount, EverybodysMean, SpendTrial
@@ -39,6 +33,7 @@ CONFIDENCE = 0.95  # for the chance
 
 COLUMNS = (
     "expected_purchases",
+    "likely_purchases",
     "expected_purchases_low",
     "expected_purchases_high",
     "chance_of_purchase",
@@ -96,11 +91,11 @@ class Forecast:
     def table(self) -> Frame:
         """The forecast of every customer, as a lazy frame of the engine that the purchases came in."""
         if self.scored is None:
-            nothing = [nw.lit(None).cast(nw.Float64()).alias(name) for name in COLUMNS]
+            nothing = [nw.lit(None).cast(_kind(name)).alias(name) for name in COLUMNS]
             return self.summary.select("customer_id", *nothing, nw.lit(self.model).alias("model"))
         return self.scored.with_columns(self.amount.expression().alias("mean_amount")).select(
             "customer_id",
-            *(nw.col(name) for name in COLUMNS[:6]),
+            *(nw.col(name).cast(_kind(name)) for name in COLUMNS[:7]),
             (nw.col("expected_purchases") * nw.col("mean_amount")).alias("expected_spend"),
             (nw.col("spend_low") * nw.col("mean_amount")).alias("expected_spend_low"),
             (nw.col("spend_high") * nw.col("mean_amount")).alias("expected_spend_high"),
@@ -108,17 +103,22 @@ class Forecast:
         )
 
 
+def _kind(name: str) -> nw.dtypes.DType:
+    return nw.Int64() if name == "likely_purchases" else nw.Float64()
+
+
 def predict(purchases: Any, *, as_of: Day, horizon_days: int) -> Any:
     """One row per customer who bought up to ``as_of``; nothing later is looked at.
 
-    ``customer_id``; ``expected_purchases`` with ``_low``, ``_high`` (purchase days); ``chance_of_purchase`` (of at
-    least one) with ``chance_low``, ``chance_high``; ``expected_spend`` with ``_low``, ``_high`` (minor units);
-    ``model``. See the module for what the intervals mean. :func:`prepare` gives the same with the back-test.
+    ``customer_id``; ``expected_purchases`` (the mean), ``likely_purchases`` (the median, a whole number) and
+    ``expected_purchases_low``, ``_high`` (purchase days); ``chance_of_purchase`` (of at least one) with ``chance_low``,
+    ``chance_high``; ``expected_spend`` with ``_low``, ``_high`` (minor units); ``model``. See the module for what the
+    figures and intervals mean. :func:`prepare` gives the same with the back-test.
 
     >>> from querencia.insight import forecast, samples
     >>> ahead = forecast.predict(samples.cdnow().head(40), as_of=samples.CDNOW_END, horizon_days=60)
     >>> ahead.columns[:3], len(ahead)
-    (['customer_id', 'expected_purchases', 'expected_purchases_low'], 11)
+    (['customer_id', 'expected_purchases', 'likely_purchases'], 11)
     """
     frame = prepare(purchases, as_of=as_of, horizon_days=horizon_days).table()
     return like(frame, purchases)
@@ -146,10 +146,11 @@ def prepare(purchases: Any, *, as_of: Day, horizon_days: int) -> Forecast:
     amounts = spending.estimates(days, summary)
     # Threads that wait for one another on so few numbers take longer than one alone, many times on a busy machine.
     with threadpool_limits(1):
-        verdict = judge(benches, horizon_days=horizon_days)
+        bench = Bench(history)
+        verdict = judge(benches, bench)
         trials = _spend_trials(days, some, verdict)
         amount = spending.chosen(trials, amounts)
-        made = _answer(benches, history, verdict, amount)
+        made = _answer(benches, bench, verdict, amount)
     return Forecast(
         today,
         horizon_days,
@@ -186,17 +187,17 @@ class Answer:
     scores: dict[str, Array]
 
 
-def _answer(benches: Benches, history: Histories, verdict: Verdict | None, amount: Amount) -> Answer:
-    days = history.days
+def _answer(benches: Benches, bench: Bench, verdict: Verdict | None, amount: Amount) -> Answer:
+    history, days = bench.history, bench.history.days
     count: Candidate
     chance: Candidate
     coverage: float | None
     held: tuple[Round, ...]
     if verdict is None:
-        count = chance = Bench(history).candidate(PooledRate)
+        count = chance = bench.candidate(PooledRate)
         level, wider, coverage, held = NO_SEASON, 0.0, None, ()
     else:
-        count, chance, level = _fitted(benches, history, verdict)
+        count, chance, level = _fitted(benches, bench, verdict)
         wider, coverage = _fitting(verdict)
         held = rounds(verdict, wider)
     expected, said = count.expected(history, days), np.clip(chance.chance(history, days), 0.0, 1.0)
@@ -212,6 +213,7 @@ def _answer(benches: Benches, history: Histories, verdict: Verdict | None, amoun
     odds = logit(np.clip(said, 1e-12, 1 - 1e-12))
     scores = {
         "expected_purchases": expected,
+        "likely_purchases": within.likely(expected, said, shape),
         "expected_purchases_low": low,
         "expected_purchases_high": high,
         "chance_of_purchase": said,
@@ -223,19 +225,9 @@ def _answer(benches: Benches, history: Histories, verdict: Verdict | None, amoun
     return Answer(count, chance, level, coverage, held, scores)
 
 
-def _fitted(benches: Benches, history: Histories, verdict: Verdict) -> tuple[Candidate, Candidate, Season]:
-    """The chosen ones on all of the history, and its season.
-
-    Where many histories leave no time for the chosen, or the longer horizon no lessons, the best model there is time
-    for steps in.
-    """
-    kinds = (verdict.count, verdict.chance)
-    bench = Bench(history)
-    if any(kind in LEARNERS for kind in kinds):
-        benches.with_lessons(bench, 0)
-    able = invited(bench)
-    stand_in: type[Candidate] = ModelBlend if TIMED[0] in able else ModifiedBetaGeo
-    count, chance = (bench.candidate(kind if kind in able else stand_in) for kind in kinds)
+def _fitted(benches: Benches, bench: Bench, verdict: Verdict) -> tuple[Candidate, Candidate, Season]:
+    """The chosen ones on all of the history, and its season."""
+    count, chance = bench.candidate(verdict.count), bench.candidate(verdict.chance)
     level = NO_SEASON if count.is_simple and chance.is_simple else seasoned(benches.past, bench)
     return count, chance, level
 

@@ -15,7 +15,7 @@ class Round:
     ``purchases_said``, ``rule_said`` (by the best simple rule) and ``purchases_seen`` are totals; ``buyers_said`` and
     ``buyers_seen`` customers with at least one purchase. ``covered`` is the share of customers whose purchases lay in
     the interval; 80 % is stated. The interval is made as wide as the latest trial takes: only the earlier rounds are
-    a test of it.
+    a test of it. Where the chosen one could not stand on a day, the models that would have answered then say it.
 
     >>> one = Round(10_225, 91, 2_357, 625.2, 643.1, 661.0, 342.4, 385.0, 0.94)
     >>> round(one.purchases_said / one.purchases_seen - 1, 3)
@@ -41,8 +41,9 @@ def rounds(verdict: Verdict, wider: float) -> tuple[Round, ...]:
 def _round(verdict: Verdict, heard: Heard, wider: float) -> Round:
     history = heard.history
     weight, actual = history.weight, history.held_out
-    expected, chance = heard.said[verdict.count][0], np.clip(heard.said[verdict.chance][1], 0.0, 1.0)
-    shape = within.widened(heard.bench.candidate(verdict.count).spread(history), wider)
+    count, chance_kind = heard.standing(verdict.count), heard.standing(verdict.chance)
+    expected, chance = heard.said[count][0], np.clip(heard.said[chance_kind][1], 0.0, 1.0)
+    shape = within.widened(heard.bench.candidate(count).spread(history), wider)
     return Round(
         origin=history.origin,
         days=history.days,
