@@ -169,6 +169,16 @@ def test_the_likely_number_is_the_one_that_errs_least() -> None:
         assert np.abs(bought - likely).mean() == min(errors)
 
 
+def test_numbers_summed_up_are_those_of_the_inverse(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(7)
+    expected = random.gamma(0.6, random.choice([1.0, 20.0, 900.0], 4_000))
+    chance, shape = np.minimum(1 - np.exp(-0.8 * expected), expected), random.choice([0.02, 0.7, 9.0, 1e6], 4_000)
+    summed = (*within.purchases(expected, chance, shape), within.likely(expected, chance, shape))
+    monkeypatch.setattr("querencia.insight.forecast.within.SUMMED_MAX", 0)
+    inverse = (*within.purchases(expected, chance, shape), within.likely(expected, chance, shape))
+    assert all((ours == theirs).all() for ours, theirs in zip(summed, inverse, strict=True))
+
+
 # -- the referee -------------------------------------------------------------------------------------------------------
 
 

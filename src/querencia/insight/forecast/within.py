@@ -12,6 +12,7 @@ from querencia.insight.lifetime.groups import Array
 
 WITHIN = 0.80  # of customers, for purchases and spend
 SPREAD_MAX = 1e6  # a spread beyond it is as good as certain
+SUMMED_MAX = 24  # purchases
 WIDER = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 
 
@@ -63,10 +64,28 @@ def _number(share: float, expected: Array, chance: Array, shape: Array) -> Array
 
 def _at_most(share: Array, shape: Array, success: Array) -> Array:
     """The smallest number that a negative binomial exceeds no more often than 1 - ``share``."""
+    number = np.zeros(len(share))
+    left = np.arange(len(share))
+    mass = success**shape
+    below = mass
+    # Summed up one by one, which for the few purchases of most customers is many times as fast as the inverse.
+    for count in range(1, SUMMED_MAX + 1):
+        short = below < share[left]
+        left, mass, below = left[short], mass[short], below[short]
+        number[left] = count
+        mass = mass * ((shape[left] + count - 1) / count * (1 - success[left]))
+        below = below + mass
+    left = left[below < share[left]]
+    number[left] = _inverse(share[left], shape[left], success[left])
+    return number
+
+
+def _inverse(share: Array, shape: Array, success: Array) -> Array:
     number = np.ceil(nbdtrik(share, shape, success))
     one_less = np.maximum(number - 1, 0.0)
     # The inverse is not exact to the last digit: where one less would do, it is one less.
-    return np.where(betainc(shape, one_less + 1, success) >= share, one_less, number)
+    made: Array = np.where(betainc(shape, one_less + 1, success) >= share, one_less, number)
+    return made
 
 
 def spend(expected: Array, chance: Array, shape: Array, frequency: Array, amount: Amount) -> tuple[Array, Array]:
