@@ -26,7 +26,7 @@ def latest_run() -> Run | None:
 
 def latest_done() -> Run | None:
     """The newest run that succeeded: the scores are its."""
-    return Run.objects.filter(status=Run.Status.DONE).order_by("-finished_at", "-id").first()
+    return Run.objects.filter(status=Run.Status.DONE).order_by("-started_at", "-id").first()
 
 
 def run_by_id(pk: int) -> Run | None:
