@@ -86,7 +86,7 @@ def propose(people: Any, *, probability_min: float = 0.5, spark: Spark | None = 
     Raises :class:`InputError` where there is nothing to compare, and says why.
 
     >>> import polars as pl
-    >>> names = [("Ana", "Gil"), ("Ana", "Gill"), ("Bea", "Sanz"), ("Carla", "Vega"), ("Diego", "Ruiz"), ("Eva", "Rey")]
+    >>> names = [("Ana", "Gil"), ("Ana", "Gil"), ("Bea", "Sanz"), ("Carla", "Vega"), ("Diego", "Ruiz"), ("Eva", "Rey")]
     >>> people = pl.DataFrame(
     ...     [(place, *name, f"{place}@example.com") for place, name in enumerate(names)],
     ...     schema=["id", "given_name", "family_name", "email"],
