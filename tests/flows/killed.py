@@ -1,5 +1,5 @@
 """A worker that is killed at every boundary, one after the other: ``python -m tests.flows.killed outbox`` (or
-``intake``), on a database that holds nothing.
+``intake``, ``points``), on a database that holds nothing.
 
 For each boundary (before a statement, before a commit, after it) a child process works up to there and kills itself.
 Then another worker goes on, and everything must have been done exactly once. Says how many boundaries it was.
@@ -36,7 +36,7 @@ def main() -> None:
     django.setup()
     from django.db import connection
 
-    scenario = {"outbox": of_the_outbox, "intake": of_the_intake}[sys.argv[1]]()
+    scenario = {"outbox": of_the_outbox, "intake": of_the_intake, "points": of_the_points}[sys.argv[1]]()
     boundary = 0
     was_killed = True
     while was_killed:
@@ -188,6 +188,66 @@ def is_taken_in(boundary: int) -> None:
     persons = len({person or pk for pk, person in Customer.objects.values_list("pk", "person")})
     assert (known, persons) == (people, people), (boundary, known, persons)
     assert Outbox.objects.filter(event__in=told).count() == told.count(), boundary
+
+
+# -- points ------------------------------------------------------------------------------------------------------------
+
+EARNED, SPENT = 100, 30
+
+
+def of_the_points() -> Scenario:
+    from querencia.business import actions
+
+    actions.set_business(name="La Tienda", currency="EUR", time_zone="Europe/Madrid", language="en", country="ES")
+
+    def drain(minutes: Iterable[int]) -> None:
+        from querencia.flows import outbox
+        from tests.loyalty.shop import AT as NOW
+
+        for minute in minutes:
+            while outbox.drain(at=NOW + timedelta(minutes=minute)):
+                pass
+        spend()
+
+    return Scenario(buy, lambda: drain([0]), lambda: drain(range(1, 20)), is_booked)
+
+
+def buy(boundary: int) -> None:
+    """A member of a new programme buys, and gives some back; the points that are left are to be spent."""
+    from querencia.loyalty.models import Programme
+    from tests.loyalty import shop
+
+    Programme.objects.update(starts_at=None)  # those of before
+    club = shop.programme(pending_days=0)
+    ana = shop.member(club, f"ana-{boundary}")
+    bought = shop.buys(ana, EARNED * 200, at=shop.AT)
+    shop.buys(ana, -EARNED * 100, at=shop.AT, refund_of=bought.key)
+
+
+def spend() -> None:
+    """As a till does that asks again after every fault: under the same keys."""
+    from querencia.loyalty import actions
+    from querencia.loyalty.models import Programme
+    from tests.loyalty.shop import AT as NOW
+
+    club = Programme.objects.latest("pk")
+    member = club.members.get()
+    actions.hold(programme=club, holds=[actions.NewHold(member.pk, "order", SPENT + 10)], at=NOW)
+    actions.capture(programme=club, captures=[actions.Capture("order", SPENT)], at=NOW)
+
+
+def is_booked(boundary: int) -> None:
+    from querencia.loyalty import queries
+    from querencia.loyalty.models import Entry, Programme
+    from tests.loyalty.shop import AT as NOW
+
+    club = Programme.objects.latest("pk")
+    member = club.members.get()
+    assert not list(queries.check(club)), boundary
+    balance = queries.balances([member.pk], at=NOW)[member.pk]
+    assert (balance.available, balance.held) == (EARNED - SPENT, 0), (boundary, balance)
+    kinds = sorted(Entry.objects.filter(programme=club).values_list("kind", flat=True))
+    assert kinds == ["capture", "claw_back", "grant", "hold", "release"], (boundary, kinds)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,10 @@ TIER_CHANGED = "member.tier_changed"
 # What the house calls itself where it records them. Who else called themselves so could take a key of its events, and
 # have one never told.
 SOURCES = frozenset(
-    {"cockpit", "command", "identity", "imports", "loyalty", "measures", "preferences", "privacy", "segment", "staff"}
+    {
+        *("cockpit", "command", "identity", "imports", "loyalty", "measures", "preferences", "privacy", "purchases"),
+        *("segment", "staff"),
+    }
 )
 
 KINDS = {

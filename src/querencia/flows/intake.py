@@ -248,6 +248,7 @@ def _sale(each: Seen, order: Sale, people: dict[Place, int], rest: str) -> NewPu
         currency=order.currency,
         lines=_lines(order.lines, order.amount, rest),
         channel=each.channel,
+        is_live=each.is_live,
     )
 
 
@@ -266,6 +267,7 @@ def _refund(each: Seen, order: GivenBack, owner: int, amount: int, rest: str) ->
         lines=lines,
         channel=each.channel,
         refund_of=order.order,
+        is_live=each.is_live,
     )
 
 

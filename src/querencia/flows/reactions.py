@@ -7,16 +7,21 @@ its room.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import batched
 
 from django.utils.translation import gettext_lazy
 
 from querencia.customers import kinds
 from querencia.customers.models import Event
+from querencia.loyalty import actions as loyalty
+from querencia.loyalty.queries.programmes import begun
 from querencia.measures import actions as measuring
 from querencia.measures import queries as measured
 from querencia.measures.models import Run
 from querencia.webhooks import actions as webhooks
 from querencia.webhooks import queries as subscribed
+
+PURCHASES_TOGETHER = 5_000
 
 type Reaction = Callable[[Sequence[Event], datetime], None]
 
@@ -31,6 +36,19 @@ def measure_anew(events: Sequence[Event], at: datetime) -> None:
         measuring.request_run(trigger=Run.Trigger.IMPORT, at=at)
 
 
+def move_points(events: Sequence[Event], at: datetime) -> None:
+    """Purchases earn points and refunds take them back, in every programme that has begun; tiers follow at once."""
+    ids = [pk for event in events for pk in event.properties.get("purchases", ())]
+    for programme in begun(at=at):
+        for some in batched(ids, PURCHASES_TOGETHER, strict=False):
+            earned = loyalty.earn(programme=programme, purchases=some, at=at)
+            back = [each.purchase_id for each in earned if each.result == "refund"]
+            if back:
+                loyalty.refund(programme=programme, refunds=back, at=at)
+            moved = {each.member_id for each in earned if each.result == "created"}
+            loyalty.judge_tiers(programme=programme, member_ids=moved, at=at)
+
+
 def tell_endpoints(events: Sequence[Event], at: datetime) -> None:
     """Write down a message for every endpoint that wants the event; it is sent from there."""
     webhooks.note(events=events, at=at)
@@ -38,10 +56,12 @@ def tell_endpoints(events: Sequence[Event], at: datetime) -> None:
 
 REACTIONS: dict[str, tuple[Reaction, ...]] = {
     kinds.IMPORT_DONE: (measure_anew,),
+    kinds.PURCHASES_RECORDED: (move_points,),
 }
 
 TITLES = {
     "tell_endpoints": gettext_lazy("Tell other systems"),
+    "move_points": gettext_lazy("Earn points, or take them back"),
     "measure_anew": gettext_lazy("Measure the business anew"),
 }
 

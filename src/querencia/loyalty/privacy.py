@@ -44,7 +44,7 @@ def facts_of(customer_ids: Sequence[int]) -> Iterator[Section]:
     """Their memberships with what they have, each movement of points, each tier, each correction by hand."""
     members = Member.objects.filter(customer__in=customer_ids).order_by("pk")
     columns = {
-        "programme": _("programme"),
+        "of": _("programme"),
         "card_number": _("card number"),
         "joined_at": _("joined"),
         "left_at": _("until"),
@@ -53,8 +53,8 @@ def facts_of(customer_ids: Sequence[int]) -> Iterator[Section]:
         "held": _("set aside"),
         "deficit": _("deficit"),
     }
-    names = [name for name in columns if name != "programme"]
-    told = members.values(*names, programme=F("programme__name"))
+    names = [name for name in columns if name != "of"]
+    told = members.values(*names, of=F("programme__name"))
     yield Section("memberships", _("Loyalty programme"), columns, told.iterator(ROWS))
     entries = Entry.objects.filter(member__customer__in=customer_ids).order_by("-pk")
     columns = {

@@ -1,3 +1,4 @@
+# ruff: noqa: S608  (the statements are put together from names of our own)
 """Purchases, as rules are told of them: which lines are goods, what was paid with points, what refunds left."""
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,10 +12,10 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from querencia.customers.models import Purchase, PurchaseLine
-from querencia.customers.queries import persons
+from querencia.customers.models import Customer, Purchase, PurchaseLine
 from querencia.loyalty.allocation import spread
 from querencia.loyalty.earning import DISCOUNT, GOODS, SHIPPING, TAX, Facts, Line
+from querencia.loyalty.ledger import reading
 
 ASKED = 5_000
 # What tills call a line that is no goods.
@@ -25,8 +26,7 @@ KINDS = {
 }
 POINTS = frozenset({"points", "loyalty", "puntos", "pontos"})
 FIELDS = (
-    *("pk", "customer_id", "at", "amount", "currency", "channel", "branch", "tenders", "refund_of", "key", "source"),
-    "customer__birthday",
+    *("id", "customer_id", "at", "amount", "currency", "channel", "branch", "tenders", "refund_of", "key", "source"),
 )
 
 
@@ -70,26 +70,35 @@ class Bought:
 
 def load(ids: Iterable[int]) -> dict[int, Bought]:
     """Purchases and refunds by id, with their lines."""
-    found: dict[int, Bought] = {}
     wanted = sorted(set(ids))
-    for start in range(0, len(wanted), ASKED):
-        some = Purchase.objects.filter(pk__in=wanted[start : start + ASKED]).order_by("pk")
-        found |= {row[0]: Bought(*row) for row in some.values_list(*FIELDS)}
+    if not wanted:
+        return {}
+    fields = ", ".join(f"p.{name}" for name in FIELDS)
+    asked = (
+        f"SELECT {fields}, c.birthday FROM {reading.table(Purchase)} p JOIN {reading.table(Customer)} c "
+        f"ON c.id = p.customer_id WHERE {reading.within('p.id')} ORDER BY p.id"
+    )
+    found = {}
+    for row in reading.select(asked, [reading.listed(wanted)]):
+        pk, customer, at, amount, currency, channel, branch, tenders, *named, birthday = row
+        paid = reading.document(tenders) if tenders is not None else None
+        day = date.fromisoformat(birthday) if isinstance(birthday, str) else birthday
+        when, (refund_of, key, source) = reading.moment(at), named
+        found[pk] = Bought(pk, customer, when, amount, currency, channel, branch, paid, refund_of, key, source, day)
     _add_lines(found)
     return found
 
 
 def _add_lines(found: Mapping[int, Bought]) -> None:
-    wanted = sorted(found)
-    names = ("purchase_id", "number", "amount", "sku", "category", "name", "quantity")
-    for start in range(0, len(wanted), ASKED):
-        some = PurchaseLine.objects.filter(purchase_id__in=wanted[start : start + ASKED])
-        for pk, number, amount, sku, category, name, quantity in some.order_by("purchase_id", "number").values_list(
-            *names
-        ):
-            is_rest = not sku and not category and quantity is None and name in rests()
-            kind = _kind(category, amount, is_rest=is_rest)
-            found[pk].lines.append(Line(number, amount, kind, sku, category))
+    fields = "purchase_id, number, amount, sku, category, name, quantity"
+    asked = (
+        f"SELECT {fields} FROM {reading.table(PurchaseLine)} WHERE {reading.within('purchase_id')} "
+        "ORDER BY purchase_id, number"
+    )
+    for pk, number, amount, sku, category, name, quantity in reading.select(asked, [reading.listed(found)]):
+        is_rest = not sku and not category and quantity is None and name in rests()
+        kind = _kind(category, amount, is_rest=is_rest) if is_rest or category else GOODS
+        found[pk].lines.append(Line(number, amount, kind, sku, category))
 
 
 def _kind(category: str, amount: int, *, is_rest: bool) -> str:
@@ -131,14 +140,13 @@ def given_back(purchases: Iterable[Bought]) -> dict[int, list[Bought]]:
     of = {(each.key, each.source): each for each in purchases}
     if not of:
         return {}
-    everybody = persons.nodes({each.customer_id for each in of.values()})
-    customers = sorted({node for nodes in everybody.values() for node in nodes})
-    ids: dict[int, int] = {}
-    for start in range(0, len(customers), ASKED):
-        rows = Purchase.objects.filter(customer_id__in=customers[start : start + ASKED]).exclude(refund_of="")
-        for pk, key, source in rows.values_list("pk", "refund_of", "source"):
-            if (key, source) in of:
-                ids[pk] = of[key, source].pk
+    everybody = reading.heads({each.customer_id for each in of.values()})
+    asked = (
+        f"SELECT id, refund_of, source FROM {reading.table(Purchase)} "
+        f"WHERE {reading.within('customer_id')} AND refund_of <> ''"
+    )
+    rows = reading.select(asked, [reading.listed(everybody)])
+    ids = {pk: of[key, source].pk for pk, key, source in rows if (key, source) in of}
     found: dict[int, list[Bought]] = {}
     for pk, refund in load(ids).items():
         found.setdefault(ids[pk], []).append(refund)

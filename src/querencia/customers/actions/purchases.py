@@ -4,16 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import batched
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from querencia.common.time import day_number, local_day
+from querencia.customers import events, kinds
 from querencia.customers.models import Purchase, PurchaseLine
 from querencia.customers.queries import persons
 
 ROWS = 500
+SOURCE = "purchases"
 DONE = ("created", "unchanged")
 
 # The key and the source of a purchase.
@@ -47,6 +50,8 @@ class NewPurchase:
     branch: str = ""
     cost: int | None = None
     tenders: Sequence[Mapping[str, Any]] | None = None
+    # Whether it may set anything off; history may not.
+    is_live: bool = True
 
     @property
     def place(self) -> Place:
@@ -150,7 +155,19 @@ def record_purchases(purchases: Sequence[NewPurchase], *, zone: str, at: datetim
             for number, line in enumerate(each.lines, 1)
         ]
         PurchaseLine.objects.bulk_create(lines, batch_size=ROWS)
+        _tell([row.pk for row, each in zip(rows, new, strict=True) if each.is_live], at)
     return len(new)
+
+
+def _tell(ids: Sequence[int], at: datetime) -> None:
+    """One event for many purchases, of nobody: what follows from it is done for all of them at once."""
+    told = [
+        events.NewEvent(
+            kinds.PURCHASES_RECORDED, f"{kinds.PURCHASES_RECORDED}:{some[0]}", SOURCE, properties={"purchases": some}
+        )
+        for some in (list(each) for each in batched(ids, ROWS, strict=False))
+    ]
+    events.record(told, at=at)
 
 
 def _row(each: NewPurchase, zone: str, at: datetime) -> Purchase:

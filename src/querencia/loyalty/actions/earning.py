@@ -28,6 +28,7 @@ class Earned:
     purchase_id: int
     result: str
     points: int = 0
+    member_id: int = 0
 
 
 def earn(*, programme: Programme, purchases: Iterable[int], at: datetime) -> list[Earned]:
@@ -83,11 +84,11 @@ class _Earning:
             purse = members[each.pk]
             if before := known.get(f"purchase:{each.pk}"):
                 points = sum(entry.pending + entry.active for entry in before)
-                found[each.pk] = Earned(each.pk, UNCHANGED, points)
+                found[each.pk] = Earned(each.pk, UNCHANGED, points, before[0].member_id)
             elif purse is None:
                 found[each.pk] = Earned(each.pk, "no_member")
             else:
-                found[each.pk] = Earned(each.pk, CREATED, self._grant(each, purse))
+                found[each.pk] = Earned(each.pk, CREATED, self._grant(each, purse), purse.pk)
         owing = [purse.pk for purse in self.book.purses.values() if purse.deficit < 0]
         self.book.bring_up_to_date(owing)
         return found

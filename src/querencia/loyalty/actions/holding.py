@@ -90,7 +90,7 @@ def _hold(book: Book, asked: NewHold, ids: Ids) -> tuple[Done, list[Hold]]:
     parts = allocation.allocate(book.usable(person), asked.points)
     if sum(part for _lot, part in parts) < asked.points:
         return Done("insufficient"), []
-    seconds = book.programme.hold_seconds if asked.seconds is None else asked.seconds
+    seconds = max(1, book.programme.hold_seconds if asked.seconds is None else asked.seconds)
     rows = []
     for purse in person:
         mine = [(lot, part) for lot, part in parts if lot.member_id == purse.pk]
@@ -144,7 +144,8 @@ def _opened(programme: Programme, keys: Iterable[str], at: datetime) -> tuple[Bo
     members = list(wanted.values_list("member_id", flat=True))
     book = Book(programme, at=at).open(member_ids=members)
     holds: dict[str, list[Hold]] = {}
-    for row in wanted.all():  # anew, now that the locks are held
+    # Anew, now that the locks are held; what was made in between is not ours to see yet.
+    for row in wanted.filter(member__in=book.purses):
         holds.setdefault(row.key, []).append(row)
     return book, holds
 

@@ -140,7 +140,8 @@ class _Taking:
         outcome = self._target(grant, all_of_order, rules)
         due = refunds.to_take(granted=grant.granted, taken=grant.taken, target=outcome.points)
         # What lapsed of this very grant is gone already.
-        points = due.points if due.points <= 0 else max(0, due.points - grant.lapsed)
+        lapsed = grant.lapsed + self.book.lapsed.get(grant.entry.pk, 0)
+        points = due.points if due.points <= 0 else max(0, due.points - lapsed)
         by_rule = {effect.rule.key: effect.points for effect in outcome.effects}
         detail = {"target": due.target, "asked": points, "rules": by_rule}
         key, told = f"refund:{refunded.pk}", {"purchase_id": refunded.pk, "corrects_id": grant.entry.pk}

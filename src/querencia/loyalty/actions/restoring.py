@@ -34,7 +34,7 @@ def restore(*, programme: Programme, restores: Sequence[NewRestore], at: datetim
         wanted = Hold.objects.filter(programme=programme, key__in={each.hold_key for each in restores}).order_by("pk")
         book = Book(programme, at=at).open(member_ids=[row.member_id for row in wanted])
         holds: dict[str, list[Hold]] = {}
-        for row in wanted.all():
+        for row in wanted.filter(member__in=book.purses):
             holds.setdefault(row.key, []).append(row)
         known = {
             key: sum(entry.active + entry.pending for entry in entries)

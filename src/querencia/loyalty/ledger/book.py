@@ -1,3 +1,4 @@
+# ruff: noqa: S608  (the statements are put together from names of our own)
 """The book of some members: opened under their locks, moved in memory, written when it is closed.
 
 Whoever moves points opens a book, calls what it needs, and closes it, inside one transaction. A person's members (those
@@ -9,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q
 
-from querencia.customers.models import Customer
 from querencia.customers.queries import persons
 from querencia.loyalty import allocation, models
-from querencia.loyalty.ledger import rows
+from querencia.loyalty.ledger import reading, rows
 from querencia.loyalty.ledger.rows import Ids, Lot, Posting, Taking
 from querencia.loyalty.models import Allocation, Entry, Hold, Member, Programme
 from querencia.loyalty.models.ledger import OF_MEMBER
@@ -70,6 +71,7 @@ class Book:
         self.purses: dict[int, Purse] = {}
         self.people: dict[int, list[Purse]] = {}
         self.head_of: dict[int, int] = {}
+        self.lapsed: dict[int, int] = {}  # by entry that granted them, the points that were booked as lapsed here
         self.entry_ids, self.lot_ids = Ids(Entry), Ids(models.Lot)
         self.entries: list[Posting] = []
         self._lots: dict[int, Lot] = {}
@@ -83,20 +85,22 @@ class Book:
     def open(self, *, member_ids: Iterable[int] = (), customer_ids: Iterable[int] = ()) -> "Book":
         """Lock these members and all that are one person with any of them, in one order everywhere."""
         wanted = set(customer_ids)
-        for some in persons.asked(member_ids):
-            wanted |= set(Member.objects.filter(pk__in=some).values_list("customer_id", flat=True))
-        heads = persons.heads(wanted)
-        for some in persons.asked(heads.values()):
-            together = Customer.objects.filter(person_id__in=some).values_list("pk", "person_id")
-            heads |= {pk: head for pk, head in together if head}
-        self.head_of = heads
-        fields = ("pk", "customer_id", "joined_at", "left_at", *OF_MEMBER)
-        for some in persons.asked(heads):
-            held = Member.objects.select_for_update(no_key=True).filter(programme=self.programme, customer_id__in=some)
-            for row in held.order_by("pk").values_list(*fields):
-                purse = Purse(*row)
-                purse.head = heads[purse.customer_id]
-                self.purses[purse.pk] = purse
+        members = reading.table(Member)
+        if ids := list(member_ids):
+            asked = f"SELECT customer_id FROM {members} WHERE {reading.within('id')}"
+            wanted |= {row[0] for row in reading.select(asked, [reading.listed(ids)])}
+        self.head_of = reading.heads(wanted)
+        lock = " FOR NO KEY UPDATE" if connection.vendor == "postgresql" else ""
+        held = (
+            f"SELECT id, customer_id, joined_at, left_at, {', '.join(OF_MEMBER)} FROM {members} "
+            f"WHERE programme_id = %s AND {reading.within('customer_id')} ORDER BY id{lock}"
+        )
+        for pk, customer, joined, left, *sums in reading.select(
+            held, [self.programme.pk, reading.listed(self.head_of)]
+        ):
+            purse = Purse(pk, customer, reading.moment(joined), reading.moment(left), *sums)
+            purse.head = self.head_of[customer]
+            self.purses[pk] = purse
         for purse in sorted(self.purses.values(), key=lambda purse: purse.pk):
             self.people.setdefault(purse.head, []).append(purse)
         return self
@@ -106,11 +110,12 @@ class Book:
 
     def known(self, keys: Iterable[str]) -> dict[str, list[Entry]]:
         """Entries under these keys, of whichever member."""
-        found: dict[str, list[Entry]] = {}
         wanted = sorted(set(keys))
-        for start in range(0, len(wanted), ASKED):
-            some = Entry.objects.filter(programme=self.programme, key__in=wanted[start : start + ASKED])
-            for entry in some.order_by("pk"):
+        asked = f"SELECT id FROM {reading.table(Entry)} WHERE {reading.within('key', 'text')} AND programme_id = %s"
+        ids = [row[0] for row in reading.select(asked, [reading.listed(wanted), self.programme.pk])] if wanted else []
+        found: dict[str, list[Entry]] = {}
+        for some in persons.asked(ids):
+            for entry in Entry.objects.filter(pk__in=some).order_by("pk"):
                 found.setdefault(entry.key, []).append(entry)
         return found
 
@@ -130,6 +135,7 @@ class Book:
         for purse in purses:
             for lot in list(purse.lots or ()):
                 if allocation.has_lapsed(lot, self.at) and lot.remaining:
+                    self.lapsed[lot.entry_id] = self.lapsed.get(lot.entry_id, 0) + lot.remaining
                     self.debit("expire", f"expire:{lot.pk}:{lot.turns}", [(lot, lot.remaining)], to="expired")
         for head in heads:
             self.repay(self.people[head])

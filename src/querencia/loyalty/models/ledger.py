@@ -94,7 +94,8 @@ class Entry(models.Model):
         verbose_name_plural = _("entries of the ledger")
         indexes = [
             models.Index(fields=["member", "-id"], name="entry_of_member"),
-            models.Index(fields=["programme", "recorded_at"], name="entry_of_programme"),
+            # Without the programme, of which there are few: who looks for a key must not be led to walk all of one.
+            models.Index(fields=["recorded_at"], name="entry_recorded"),
             models.Index(fields=["corrects"], name="entry_corrects", condition=Q(corrects__isnull=False)),
             models.Index(fields=["partner"], name="entry_of_partner", condition=Q(partner__isnull=False)),
         ]

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection
 
 from querencia.customers.queries import persons
+from querencia.loyalty.ledger import reading
 from querencia.loyalty.models import Allocation, Hold, Lot, Member
 
 MEMBER, LOT, HOLD, ALLOCATION = (model._meta.db_table for model in (Member, Lot, Hold, Allocation))
@@ -75,12 +76,8 @@ def _rows(member_ids: Sequence[int]) -> list[tuple[Any, ...]]:
 
 
 def _moment(value: Any) -> datetime | None:
-    """SQLite gives moments as text where it cannot tell the column."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if value is not None and value.tzinfo is None:
-        value = value.replace(tzinfo=UTC)
-    return value if value is None else value.astimezone(UTC)
+    found = reading.moment(value)
+    return found if found is None else found.astimezone(UTC)
 
 
 def _balance(rows: Sequence[tuple[Any, ...]], at: datetime) -> Balance:

@@ -20,6 +20,11 @@ def running(*, at: datetime) -> list[Programme]:
     return list(begun.filter(Q(ends_at=None) | Q(ends_at__gt=at)).order_by("pk"))
 
 
+def begun(*, at: datetime) -> list[Programme]:
+    """Those that run at a moment, or did: what was bought while they ran may still be given back."""
+    return list(Programme.objects.filter(starts_at__lte=at).order_by("pk"))
+
+
 def members_of(programme: Programme, customer_ids: Iterable[int]) -> dict[int, list[Member]]:
     """By customer the members of the person that they are, the oldest first; nobody is left out who has none."""
     everybody = persons.nodes(customer_ids)
