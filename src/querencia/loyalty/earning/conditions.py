@@ -48,6 +48,11 @@ class Condition:
         examples = tuple(fields[name][1] for name in self._names)
         self._asked(examples)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What it asks about."""
+        return self._names
+
     def holds(self, *of: Any) -> bool:
         """Whether it does. What cannot be reckoned for some values (a division by nothing) does not hold for them."""
         values = tuple([read(*of) for read in self._read])
