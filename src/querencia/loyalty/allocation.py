@@ -52,8 +52,8 @@ def allocate[Lot: Takeable](lots: Iterable[Lot], amount: int) -> list[tuple[Lot,
 def spread(total: int, weights: Sequence[int]) -> list[int]:
     """A whole number in parts by weight that add up to it exactly: rounded down, and what is left to the largest
     remainders (Hamilton), the first first. Without any weight all of it goes to the first part."""
-    if not weights:
-        return []
+    if len(weights) <= 1:
+        return [total] * len(weights)
     whole = sum(weights)
     if whole <= 0 or any(weight < 0 for weight in weights):
         return [total, *[0] * (len(weights) - 1)]

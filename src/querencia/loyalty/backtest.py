@@ -18,8 +18,17 @@ from querencia.loyalty.earning import Facts, Line, Rule, Snapshot, evaluate
 from querencia.loyalty.tiers import Scheme, rolling_period
 
 # What a table of purchases has to hold, and what it may (see `backtest`).
-NEEDED: dict[str, type[pl.DataType] | pl.DataType] = {"member": pl.Int64, "local": pl.Datetime("us"), "amount": pl.Int64}
-MAY: dict[str, type[pl.DataType] | pl.DataType] = {"channel": pl.String, "branch": pl.String, "tier": pl.String, "tenure_days": pl.Int64}
+NEEDED: dict[str, type[pl.DataType] | pl.DataType] = {
+    "member": pl.Int64,
+    "local": pl.Datetime("us"),
+    "amount": pl.Int64,
+}
+MAY: dict[str, type[pl.DataType] | pl.DataType] = {
+    "channel": pl.String,
+    "branch": pl.String,
+    "tier": pl.String,
+    "tenure_days": pl.Int64,
+}
 LEFT_OUT = frozenset({"skus", "categories", "is_birthday", "is_birth_month"})
 TOGETHER = 100_000
 

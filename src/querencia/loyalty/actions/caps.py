@@ -1,7 +1,11 @@
+# ruff: noqa: S608  (the statement is put together from names of our own)
 """How much of its limit a rule has used up for a member: counted in the transaction of the grant."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
+from itertools import batched
+
+from django.db import connection
 
 from querencia.customers.queries import persons
 from querencia.loyalty.earning import Outcome, Rule
@@ -57,17 +61,16 @@ class Caps:
 
     def keep(self) -> None:
         """Write them; the members' locks are held, so that what was read is what is there."""
-        rows = [
-            CapUse(member_id=member, rule=rule, per=per, starts_on=day, points=self.used[member, rule, per, day])
-            for member, rule, per, day in sorted(self._changed)
-        ]
-        CapUse.objects.bulk_create(
-            rows,
-            batch_size=1_000,
-            update_conflicts=True,
-            unique_fields=["member", "rule", "per", "starts_on"],
-            update_fields=["points"],
-        )
+        table = CapUse._meta.db_table
+        for some in batched(sorted(self._changed), 1_000, strict=False):
+            places = ", ".join(["(%s, %s, %s, %s, %s)"] * len(some))
+            given = [value for place in some for value in (*place, self.used[place])]
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"INSERT INTO {table} (member_id, rule, per, starts_on, points) VALUES {places} "
+                    "ON CONFLICT (member_id, rule, per, starts_on) DO UPDATE SET points = excluded.points",
+                    given,
+                )
 
 
 def capped(rules: Iterable[Rule]) -> Mapping[str, str]:

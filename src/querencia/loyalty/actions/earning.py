@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -70,6 +70,7 @@ class _Earning:
         self.by_customer = {purse.customer_id: purse for purse in book.purses.values()}
         self.caps = Caps(book)
         self.tiers: dict[int, str] = {}
+        self.ends: dict[date, datetime | None] = {}
 
     def all(self) -> dict[int, Earned]:
         known = self.book.known(f"purchase:{each.pk}" for each in self.fit)
@@ -129,9 +130,17 @@ class _Earning:
         self.caps.use(purse, bought.at, outcome)
         return outcome.points
 
+    def _lapses(self, moment: datetime) -> datetime | None:
+        """When points of that moment lapse: the same for a whole local day."""
+        day = moment.astimezone(self.zone).date()
+        if day not in self.ends:
+            programme = self.book.programme
+            self.ends[day] = expiry.expires_at(moment, programme.expiry_policy, zone=programme.time_zone)
+        return self.ends[day]
+
     def _open_lots(self, outcome: Outcome, posting: Any, opens: datetime, bought: Bought) -> None:
         programme = self.book.programme
-        lapses = expiry.expires_at(bought.at, programme.expiry_policy, zone=programme.time_zone)
+        lapses = self._lapses(bought.at)
         for effect in outcome.effects:
             given = Given(
                 amount=effect.points,

@@ -111,14 +111,17 @@ def _counted(facts: Facts, rule: Rule) -> list[tuple[Line, int]]:
         off -= sum(line.amount for line in facts.lines if line.kind == DISCOUNT)
     if POINTS not in rule.counts:
         off += facts.paid_with_points
-    whole = sum(line.amount for line in goods if line.amount > 0)
-    lowered = spread(min(off, whole), [max(0, line.amount) for line in goods]) if off > 0 else [0] * len(goods)
-    counted = [(line, line.amount - less) for line, less in zip(goods, lowered, strict=True)]
+    if off > 0:
+        whole = sum(line.amount for line in goods if line.amount > 0)
+        lowered = spread(min(off, whole), [max(0, line.amount) for line in goods])
+        counted = [(line, line.amount - less) for line, less in zip(goods, lowered, strict=True)]
+    else:
+        counted = [(line, line.amount) for line in goods]
     if rule.lines is not None:
         counted = [(line, amount) for line, amount in counted if rule.lines.holds(line)]
-    counted += [
-        (line, line.amount) for line in facts.lines if line.kind not in (GOODS, DISCOUNT) and line.kind in rule.counts
-    ]
+    if rule.counts and len(goods) < len(facts.lines):
+        others = [line for line in facts.lines if line.kind not in (GOODS, DISCOUNT)]
+        counted += [(line, line.amount) for line in others if line.kind in rule.counts]
     return counted
 
 
