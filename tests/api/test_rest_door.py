@@ -15,6 +15,7 @@ from django.db import connection, connections
 from django.test import Client
 
 from querencia.api.rest import access
+from querencia.api.rest.fields import Given, Told
 from querencia.api.rest.openapi import document
 from querencia.business import actions, idempotency
 from querencia.business.keys import DEFAULT_SCOPES, SCOPES
@@ -64,14 +65,24 @@ def test_each_operation_asks_for_its_scope_and_no_other(program: Program) -> Non
         others = [each for each in SCOPES["api"] if each != scope]
         lacking = with_key(program, actions.create_key(kind="api", name=path, at=AT, scopes=others)[1])
         address = path.replace("{kind}", "card").replace("{value}", "1").replace("{name}", "loyal")
-        for name in ("customer_id", "purchase_id", "event_id", "merge_id"):
+        for name in ("customer_id", "purchase_id", "event_id", "merge_id", "programme_id", "member_id", "card_number"):
             address = address.replace("{" + name + "}", "1")
         for refused in (lacking, write):
             answer = refused(method, address, {})
             assert answer.status_code == 403
             assert f'error="insufficient_scope", scope="{scope}"' in answer["WWW-Authenticate"]
-        assert not scope.endswith(":read") or method == "GET" or path.endswith("/lookup")
-    assert "merges:write" not in DEFAULT_SCOPES["api"]
+        assert not scope.endswith(":read") or method == "GET" or path.endswith(("/lookup", "/quote"))
+    assert not {"merges:write", "loyalty:read", "loyalty:write"} & set(DEFAULT_SCOPES["api"])
+
+
+def test_no_two_models_share_a_name_by_which_the_document_would_take_one_for_the_other() -> None:
+    document()
+    names = Counter(each.__name__ for base in (Given, Told) for each in descendants(base) if "[" not in each.__name__)
+    assert [name for name, number in names.items() if number > 1] == []
+
+
+def descendants(of: type) -> set[type]:
+    return {of}.union(*(descendants(each) for each in of.__subclasses__()))
 
 
 @pytest.mark.django_db
@@ -87,7 +98,7 @@ def test_keys_of_before_may_what_they_were_promised() -> None:
     ApiKey.objects.filter(pk=old.pk).update(scopes=["intake", "read", "write"])
     import_module("querencia.business.migrations.0005_scopes_by_resource").say_by_resource(apps, None)
     old.refresh_from_db()
-    assert set(old.scopes) == set(SCOPES["api"]) - {"merges:write"}
+    assert set(old.scopes) == set(SCOPES["api"]) - {"merges:write", "loyalty:read", "loyalty:write"}
 
 
 # -- how often and how much --------------------------------------------------------------------------------------------

@@ -38,6 +38,19 @@ actions.set_up(
     owner=dict(email="ana@example.com", password="queda-en-casa-2026", name="Ana"),
 )
 """
+# A programme with a member who has points to spend and whose order waits, and a refund: what examples speak of.
+CLUB = """
+from datetime import UTC, datetime
+from querencia.business.queries import business
+from querencia.loyalty import actions
+at = datetime(2026, 1, 1, tzinfo=UTC)
+made = actions.create_programme(business=business(), name="Club", at=at, starts_at=at)
+actions.publish_rules(programme=made, documents={"base": {"then": {"points": 1, "per": 10}}}, at=at)
+"""
+OLDER = {"key": "T1-20260430-0001", "customer": {"kind": "customer_key", "value": "K-1001"}, "amount": 2000}
+OLDER["at"] = "2026-04-30T10:00:00+02:00"
+REFUND = {**OLDER, "key": "T1-20260502-0007", "amount": -100, "refund_of": OLDER["key"]}
+HOLD = {"key": "order-78", "member": {"card_number": "2026-0042"}, "points": 5}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +59,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, st
     scopes = [word for scope in SCOPES["api"] for word in ("--scope", scope)]
     made = serving.run(home, "keys", "create", "--kind", "api", "--name", "all", *scopes)
     assert made.returncode == 0, made.stderr
-    assert serving.run(home, "manage", "shell", "-c", SET_UP).returncode == 0
+    assert serving.run(home, "manage", "shell", "-c", SET_UP + CLUB).returncode == 0
     with served(home, "up", QUERENCIA_API_RATE="0") as running:
         yield running.until_healthy(), made.stdout.splitlines()[-1]
 
@@ -58,15 +71,28 @@ def test_every_example_of_the_page_works_as_it_stands(house: tuple[Served, str])
         assert "script-src" not in answer.headers["Content-Security-Policy"]
     examples = re.findall(r"<pre[^>]*><code>(curl .*?)</code></pre>", page, re.DOTALL)
     assert len(examples) == len(re.findall("<article", page)) > 25
-    # What is read has to be written first; nothing is parted before it was merged.
-    order = sorted(examples, key=lambda each: (" GET " in each, "/part" in each, "/merges" in each))
-    _call('curl -X POST "$QUERENCIA/api/v1/customers" -d \'{"key": "K-1002"}\'', running.url, key)
-    seen = {example: _call(example, running.url, key) for example in order}
+    # What is read has to be written first; nothing is parted before it was merged, nothing spent before it was earned.
+    asks = ("/lookup", "/quote")
+    order = sorted(
+        examples,
+        key=lambda each: (" GET " in each, any(word in each for word in asks), "/part" in each, "/merges" in each),
+    )
+    _call(_typed("/customers", {"key": "K-1002"}), running.url, key)
+    _call(_typed("/purchases/bulk", {"items": [OLDER, REFUND]}), running.url, key)
+    seen: dict[str, tuple[int, Any]] = {}
+    before_points = [_typed("/loyalty/earn", {"key": OLDER["key"]}), _typed("/loyalty/holds", HOLD)]
+    first = next(place for place, each in enumerate(order) if "/loyalty/earn" in each)
+    for example in [*order[:first], *before_points, *order[first:]]:
+        seen[example] = _call(example, running.url, key)
     wrong = {example: said for example, said in seen.items() if said[0] not in (200, 201)}
     # Nobody was scored in this house yet.
-    assert [said[0] for example, said in wrong.items() if "/score" not in example] == [], wrong
+    assert {example: said for example, said in wrong.items() if "/score" not in example} == {}
     bulks = [said[1] for example, said in seen.items() if "/bulk" in example]
     assert not [each for each in bulks if each["rejected"]]
+
+
+def _typed(path: str, body: Any) -> str:
+    return f"curl -X POST \"$QUERENCIA/api/v1{path}\" -d '{json.dumps(body)}'"
 
 
 def _call(example: str, url: str, key: str) -> tuple[int, Any]:

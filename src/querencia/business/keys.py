@@ -28,14 +28,17 @@ SCOPES_TOLD: dict[str, str | Promise] = {
     "measures:read": _("See the measures of the business"),
     "merges:read": _("See which customers were merged"),
     "merges:write": _("Merge customers and part them again"),
+    "loyalty:read": _("See programmes, members and their points"),
+    "loyalty:write": _("Enrol members, have purchases earn points, spend points"),
     INTAKE: _("Send events in Segment's format"),
 }
 # A write key stands in pages that anybody reads: it sends, and sees nothing.
 SCOPES = {"write": (INTAKE,), "api": tuple(SCOPES_TOLD)}
-# What a key may whose maker did not say: who is who is decided by keys alone that were made for it.
+# What a key may whose maker did not say: who is who is decided, and points are moved, by keys alone made for that.
+NAMED_ALONE = ("merges:write", "loyalty:read", "loyalty:write", INTAKE)
 DEFAULT_SCOPES = {
     "write": (INTAKE,),
-    "api": tuple(scope for scope in SCOPES_TOLD if scope not in ("merges:write", INTAKE)),
+    "api": tuple(scope for scope in SCOPES_TOLD if scope not in NAMED_ALONE),
 }
 PREFIXES = {"write": "qw_", "api": "qk_"}
 REMEMBERED_FOR = timedelta(seconds=1)

@@ -46,7 +46,7 @@ def command(
         typer.Option(
             metavar="NAME",
             help="What it may do, such as customers:read; may be said more than once.",
-            show_default="of an api key all but merges:write and intake",
+            show_default="of an api key all but merges:write, loyalty and intake",
         ),
     ] = None,
     expires: Annotated[

@@ -33,6 +33,9 @@ PURCHASES_RECORDED = "purchases.recorded"
 MEMBER_JOINED = "member.joined"
 MEMBER_LEFT = "member.left"
 TIER_CHANGED = "member.tier_changed"
+POINTS_EARNED = "points.earned"
+POINTS_REDEEMED = "points.redeemed"
+POINTS_EXPIRED = "points.expired"
 
 # What the house calls itself where it records them. Who else called themselves so could take a key of its events, and
 # have one never told.
@@ -77,6 +80,9 @@ KINDS = {
         Kind(MEMBER_JOINED, pgettext_lazy("event", "Joined the programme"), _("A customer joined a programme")),
         Kind(MEMBER_LEFT, pgettext_lazy("event", "Left the programme"), _("A customer left a programme")),
         Kind(TIER_CHANGED, pgettext_lazy("event", "Changed tier"), _("A member went up or down a tier")),
+        Kind(POINTS_EARNED, pgettext_lazy("event", "Points earned"), _("Members earned points, or were given some")),
+        Kind(POINTS_REDEEMED, pgettext_lazy("event", "Points spent"), _("Members spent points")),
+        Kind(POINTS_EXPIRED, pgettext_lazy("event", "Points lapsed"), _("Points of members lapsed")),
     )
 }
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from querencia.customers import kinds
 from querencia.customers.models import Event
-from querencia.loyalty import actions as loyalty
+from querencia.flows import points
 from querencia.loyalty.queries.programmes import begun
 from querencia.measures import actions as measuring
 from querencia.measures import queries as measured
@@ -41,12 +41,9 @@ def move_points(events: Sequence[Event], at: datetime) -> None:
     ids = [pk for event in events for pk in event.properties.get("purchases", ())]
     for programme in begun(at=at):
         for some in batched(ids, PURCHASES_TOGETHER, strict=False):
-            earned = loyalty.earn(programme=programme, purchases=some, at=at)
-            back = [each.purchase_id for each in earned if each.result == "refund"]
-            if back:
-                loyalty.refund(programme=programme, refunds=back, at=at)
-            moved = {each.member_id for each in earned if each.result == "created"}
-            loyalty.judge_tiers(programme=programme, member_ids=moved, at=at)
+            earned = points.earn(programme=programme, purchases=some, at=at)
+            if back := [each.purchase_id for each in earned if each.result == "refund"]:
+                points.refund(programme=programme, purchases=back, at=at)
 
 
 def tell_endpoints(events: Sequence[Event], at: datetime) -> None:

@@ -104,7 +104,7 @@ def _add_lines(found: Mapping[int, Bought]) -> None:
 def _kind(category: str, amount: int, *, is_rest: bool) -> str:
     if is_rest:
         return DISCOUNT if amount < 0 else SHIPPING
-    return KINDS.get(category.strip().lower(), GOODS) if category else GOODS
+    return kind_of(category) if category else GOODS
 
 
 @cache
@@ -115,6 +115,11 @@ def rests() -> frozenset[str]:
         with translation.override(code):
             said.add(_("Shipping, taxes and discounts"))
     return frozenset(said)
+
+
+def kind_of(category: str) -> str:
+    """What a line is, by what it is called."""
+    return KINDS.get(category.strip().lower(), GOODS)
 
 
 # -- refunds -----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from django.urls import URLPattern, re_path
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from querencia.api.rest import consents, customers, events, identifiers, measures, merges, purchases, scores
+from querencia.api.rest import consents, customers, events, identifiers, loyalty, measures, merges, purchases, scores
 from querencia.api.rest.door import Json, answer_to, door, nothing_there
 
 PREFIX = "/api/v1/"
@@ -21,6 +21,8 @@ api = NinjaAPI(
 )
 for room in (customers, identifiers, consents, purchases, events, scores, measures, merges):
     api.add_router("", room.router)
+for router in loyalty.ROUTERS:
+    api.add_router("", router)
 for kind in (Exception, HttpError, ValidationError):  # the last two have handlers of their own otherwise
     api.add_exception_handler(kind, answer_to)
 

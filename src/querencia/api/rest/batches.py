@@ -9,17 +9,26 @@ from querencia.api.rest.endpoint import Answer
 from querencia.api.rest.fields import Many, Outcome, Outcomes, Unusable, rejected
 from querencia.api.rest.problems import Fault, Problem
 
-KINDS = {"differs": "conflict", "not_found": "not_found"}
+# Of what kind the problem is that says why one alone was rejected, by the code of the fault.
+KINDS = {"differs": "conflict", "not_found": "not_found", "card_taken": "conflict"}
+KINDS |= dict.fromkeys(("insufficient", "in_deficit", "lapsed", "released", "captured", "too_few"), "points_refused")
 
 
-def many[Item: BaseModel](given: Many[Item], write: Callable[[Sequence[Item]], list[Outcome]]) -> Answer:
-    """Answer each item: those that cannot be read are rejected, and none of the others for it."""
+def many[Item: BaseModel](
+    given: Many[Item],
+    write: Callable[[Sequence[Item]], list[Outcome]],
+    *,
+    told: type[Outcomes] = Outcomes,
+    reject: Callable[..., Outcome] = rejected,
+) -> Answer:
+    """Answer each item: those that cannot be read are rejected, and none of the others for it. ``told`` and ``reject``
+    answer with more than most do."""
     usable = [each for each in given.items if not isinstance(each, Unusable)]
     written = iter(write(usable)) if usable else iter(())
-    results = [rejected(*each.faults) if isinstance(each, Unusable) else next(written) for each in given.items]
+    results = [reject(*each.faults) if isinstance(each, Unusable) else next(written) for each in given.items]
     counts = Counter(each.result for each in results)
     return Answer(
-        Outcomes(
+        told(
             results=results,
             created=counts["created"],
             updated=counts["updated"],

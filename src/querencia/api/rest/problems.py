@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[int, str, str]] = {
     "wrong_method": (405, "Not in this way", _("Use one of the methods that the header Allow names.")),
     "in_progress": (409, "The same request is being worked at", _("Ask again after the seconds in Retry-After.")),
     "conflict": (409, "Facts do not change", _("Something else is known under this key: use another one, or refund.")),
+    "points_refused": (409, "The points cannot be moved", _("Look at the member's balance, and at the error.")),
     "too_large": (413, "The body is too large", _("Send fewer items at once.")),
     "wrong_media_type": (415, "The body is of another kind", _("Send application/json, packed with gzip or not.")),
     "invalid": (422, "It does not say what it should", _("Mend what each of the errors points at.")),

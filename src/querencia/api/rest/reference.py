@@ -16,7 +16,7 @@ from querencia.api.rest.problems import KINDS
 
 # What stands in the addresses of the examples.
 EXAMPLES = {"customer_id": "1", "purchase_id": "1", "event_id": "1", "merge_id": "1", "kind": "customer_key"}
-EXAMPLES |= {"value": "K-1001", "name": "loyal"}
+EXAMPLES |= {"value": "K-1001", "name": "loyal", "programme_id": "1", "member_id": "1", "card_number": "2026-0042"}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Purchases and events as other systems read them: page by page, in the order in which they were recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import batched
 from typing import Any
 
 from django.db.models import Model, Prefetch, QuerySet
@@ -9,6 +10,7 @@ from django.db.models import Model, Prefetch, QuerySet
 from querencia.customers.models import Event, Purchase, PurchaseLine
 from querencia.customers.queries import persons
 
+KEYS = 5_000
 LINES = Prefetch("lines", PurchaseLine.objects.order_by("number"))
 
 
@@ -32,6 +34,16 @@ def purchases(asked: Asked) -> tuple[list[Purchase], int | None]:
 
 def purchases_by_id(ids: Sequence[int]) -> list[Purchase]:
     return list(Purchase.objects.prefetch_related(LINES).filter(pk__in=ids).order_by("pk"))
+
+
+def purchase_ids(places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The ids of purchases by key and source; those that nobody knows are left out."""
+    wanted = set(places)
+    found: dict[tuple[str, str], int] = {}
+    for keys in batched(sorted({key for key, _source in wanted}), KEYS, strict=False):
+        rows = Purchase.objects.filter(key__in=keys).values_list("key", "source", "pk")
+        found |= {(key, source): pk for key, source, pk in rows if (key, source) in wanted}
+    return found
 
 
 def events(asked: Asked) -> tuple[list[Event], int | None]:

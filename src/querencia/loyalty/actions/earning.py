@@ -107,12 +107,9 @@ class _Earning:
     def _grant(self, bought: Bought, purse: Purse) -> int:
         programme = self.book.programme
         facts = bought.facts(self.zone)
-        member = Snapshot(
-            self.tiers.get(purse.pk, ""),
-            (facts.day - purse.joined_at.astimezone(self.zone).date()).days,
-            bool(bought.birthday and (bought.birthday.month, bought.birthday.day) == (facts.day.month, facts.day.day)),
-            bool(bought.birthday and bought.birthday.month == facts.day.month),
-        )
+        joined_on = purse.joined_at.astimezone(self.zone).date()
+        tier = self.tiers.get(purse.pk, "")
+        member = Snapshot.of(facts.day, joined_on=joined_on, birthday=bought.birthday, tier=tier)
         outcome = evaluate(facts, member, self.rules.in_force(bought.at), room=self.caps.room(purse, bought.at))
         opens = expiry.available_at(bought.at, programme.pending_days)
         account = "active" if opens <= self.book.at else "pending"

@@ -19,10 +19,13 @@ SOURCE = "loyalty"
 
 @dataclass(frozen=True)
 class NewMember:
-    """Who joins; with a card number of the business's own, or one that is drawn."""
+    """Who joins; with a card number of the business's own, or one that is drawn. ``joined_at``: when it was not now.
+    ``is_live``: whether it may set anything off; whoever was a member of another system may not."""
 
     customer_id: int
     card_number: str = ""
+    joined_at: datetime | None = None
+    is_live: bool = True
 
 
 @transaction.atomic
@@ -41,7 +44,7 @@ def enrol(*, programme: Programme, members: Sequence[NewMember], at: datetime) -
             programme=programme,
             customer_id=each.customer_id,
             card_number=each.card_number or draw_card(),
-            joined_at=at,
+            joined_at=each.joined_at or at,
         )
         for pk, each in sorted(wanted.items())
         if pk not in known and pk not in gone
@@ -49,7 +52,7 @@ def enrol(*, programme: Programme, members: Sequence[NewMember], at: datetime) -
     Member.objects.bulk_create(new, batch_size=ROWS)
     back = [pk for pk, member in known.items() if member.left_at is not None and pk not in gone]
     Member.objects.filter(programme=programme, customer_id__in=back).update(left_at=None)
-    _tell(kinds.MEMBER_JOINED, new, at)
+    _tell(kinds.MEMBER_JOINED, [each for each in new if wanted[each.customer_id].is_live], at)
     known = _known(programme, list(wanted))
     return [known[each.customer_id] for each in members if each.customer_id in known]
 

@@ -10,7 +10,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
+from querencia.customers import kinds
 from querencia.loyalty.ledger import Book
+from querencia.loyalty.ledger.telling import tell
 from querencia.loyalty.models import Allocation, Entry, Hold, Lot, Member, Programme
 from querencia.loyalty.models.ledger import ACCOUNTS
 
@@ -114,6 +116,11 @@ def _book(programme: Programme, at: datetime, step: _Step, found: Sequence[tuple
             f"sum(CASE WHEN is_active THEN remaining ELSE 0 END) active FROM {DUE} GROUP BY member_id"
         )
         cursor.execute(f"UPDATE {MEMBER} AS m SET {step.member} FROM ({sums}) s WHERE m.id = s.member_id")
+        if step.takes:
+            cursor.execute(f"SELECT member_id, sum(remaining), min(entry_id) FROM {DUE} GROUP BY member_id ORDER BY 1")
+            lapsed = [(row[0], int(row[1]), row[2]) for row in cursor.fetchall()]
+            first = min((entry for _member, _points, entry in lapsed), default=0)
+            tell(programme, kinds.POINTS_EXPIRED, [(member, points) for member, points, _e in lapsed], first, at=at)
         cursor.execute(f"DROP TABLE {DUE}")
     return int(number)
 

@@ -55,6 +55,13 @@ class Snapshot:
     is_birthday: bool = False
     is_birth_month: bool = False
 
+    @classmethod
+    def of(cls, day: date, *, joined_on: date, birthday: date | None, tier: str) -> "Snapshot":
+        """Of a member on a day."""
+        is_birth_month = birthday is not None and birthday.month == day.month
+        is_birthday = is_birth_month and birthday is not None and birthday.day == day.day
+        return cls(tier, (day - joined_on).days, is_birthday, is_birth_month)
+
     def told(self) -> dict[str, Any]:
         return {
             "tier": self.tier,

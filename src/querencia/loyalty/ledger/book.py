@@ -17,6 +17,7 @@ from querencia.customers.queries import persons
 from querencia.loyalty import allocation, models
 from querencia.loyalty.ledger import reading, rows
 from querencia.loyalty.ledger.rows import Ids, Lot, Posting, Taking
+from querencia.loyalty.ledger.telling import tell_of
 from querencia.loyalty.models import Allocation, Entry, Hold, Member, Programme
 from querencia.loyalty.models.ledger import OF_MEMBER
 
@@ -353,6 +354,7 @@ class Book:
         rows.update(Member, OF_MEMBER, moved)
         if self._closed:
             Hold.objects.filter(pk__in=self._closed, closed_at=None).update(closed_at=self.at)
+        tell_of(self.programme, self.entries, at=self.at)
 
 
 def _lots(condition: Q) -> Iterable[Lot]:

@@ -1,0 +1,183 @@
+"""Which programme and which member is meant, and what is answered of points that moved."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.utils.translation import gettext_noop as _
+from pydantic import ConfigDict, model_validator
+
+from querencia.api.rest.fields import CustomerGiven, ErrorTold, Given, Id, Outcome, Outcomes, reference, rejected, text
+from querencia.api.rest.problems import Fault, Problem
+from querencia.customers.actions.profiles import find
+from querencia.customers.queries import persons
+from querencia.loyalty import queries
+from querencia.loyalty.models import Programme
+from querencia.loyalty.queries import naming
+
+TAG = _("Loyalty")
+WHICH = Fault("There are several programmes: say which.", "which_programme", "/programme_id")
+NO_PROGRAMME = Fault("There is no such programme.", "unknown_programme", "/programme_id")
+NO_MEMBER = Fault("Nobody here is a member of that programme.", "no_member", "/member")
+
+
+class OfProgramme(Given):
+    programme_id: Id | None = None
+    """Needed where there are several programmes."""
+
+
+class MemberGiven(Given):
+    """A member: by our id, by card number, or by the customer that they are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["id"]}, {"required": ["card_number"]}, {"required": ["customer"]}]}
+    )
+    id: Id | None = None
+    card_number: text(40, 1) | None = None  # type: ignore[valid-type]
+    customer: CustomerGiven | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "MemberGiven":
+        if sum(each is not None for each in (self.id, self.card_number, self.customer)) != 1:
+            raise ValueError("name the member by id, by card_number or by customer")
+        return self
+
+
+class PointsOutcome(Outcome):
+    """What became of one item; `id` is the member's."""
+
+    points: int = 0
+    """How many points moved, now or when it was asked for first."""
+    available: int | None = None
+    """What the member can spend after all of this request."""
+
+
+class PointsOutcomes(Outcomes):
+    """What became of each item, in the order in which they were sent."""
+
+    results: list[PointsOutcome]  # type: ignore[assignment]
+
+
+class AskedOfProgramme(Protocol):
+    @property
+    def programme_id(self) -> int | None: ...
+
+
+class Programmes:
+    """The programmes that there are, asked for once a request."""
+
+    def __init__(self, at: datetime) -> None:
+        self.known = {each.pk: each for each in queries.programmes()}
+        running = [each for each in self.known.values() if _runs(each, at)]
+        alone = running or list(self.known.values())
+        self.alone = alone[0] if len(alone) == 1 else None
+
+    def of(self, programme_id: int | None) -> Programme | Fault:
+        """The one that is meant: where none is named, the only one that runs, or that there is."""
+        if programme_id is not None:
+            return self.known.get(programme_id, NO_PROGRAMME)
+        return self.alone or (WHICH if self.known else NO_PROGRAMME)
+
+    def one(self, programme_id: int | None) -> Programme:
+        """The same; raises Problem."""
+        found = self.of(programme_id)
+        if isinstance(found, Fault):
+            raise Problem("invalid", found.detail, [found])
+        return found
+
+
+def _runs(programme: Programme, at: datetime) -> bool:
+    starts, ends = programme.starts_at, programme.ends_at
+    return starts is not None and starts <= at and (ends is None or at < ends)
+
+
+def members(programme: Programme, given: Sequence[MemberGiven]) -> list[int]:
+    """The member whom each names; 0 where there is none. Nobody is created for it."""
+    known = naming.by_id(each.id for each in given if each.id is not None)
+    cards = naming.by_card(programme, (each.card_number for each in given if each.card_number))
+    named = [reference(each.customer) for each in given if each.customer]
+    customers = find(named) if named else []
+    mine = naming.by_customer(programme, {pk for pk in customers if pk})
+    owners = iter(customers)
+    found = []
+    for each in given:
+        row = known.get(each.id) if each.id is not None else None
+        if each.card_number:
+            row = cards.get(each.card_number)
+        if each.customer:
+            row = mine.get(next(owners))
+        found.append(row.pk if row is not None and row.programme_id == programme.pk else 0)
+    return found
+
+
+# -- what became of it -------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Became:
+    """What became of an item: its member, how many points, or the fault why nothing did."""
+
+    result: str
+    member_id: int = 0
+    points: int = 0
+    fault: Fault | None = None
+
+
+def refused(fault: Fault) -> Became:
+    return Became(result="rejected", fault=fault)
+
+
+def became(done: Any, member_id: int, faults: dict[str, Fault]) -> Became:
+    """Of something done with ``result`` and ``points``: any result but these says why nothing was."""
+    if done.result in ("created", "unchanged"):
+        return Became(result=done.result, member_id=member_id, points=done.points)
+    return Became(result="rejected", member_id=member_id, fault=faults[done.result])
+
+
+def by_programme[Item: AskedOfProgramme](
+    items: Sequence[Item], at: datetime, work: Callable[[Programme, Sequence[Item]], list[Became]]
+) -> list[Outcome]:
+    """Do the work for the items of each programme together; what became of each, in order, and what is left."""
+    programmes = Programmes(at)
+    meant = [programmes.of(each.programme_id) for each in items]
+    found: dict[int, Became] = {}
+    for pk in dict.fromkeys(each.pk for each in meant if isinstance(each, Programme)):
+        places = [n for n, each in enumerate(meant) if isinstance(each, Programme) and each.pk == pk]
+        done = work(programmes.known[pk], [items[n] for n in places])
+        found |= dict(zip(places, done, strict=True))
+    for n, each in enumerate(meant):
+        if isinstance(each, Fault):
+            found[n] = refused(each)
+    return _told([found[n] for n in range(len(items))], at)
+
+
+def _told(found: Sequence[Became], at: datetime) -> list[Outcome]:
+    ids = {each.member_id for each in found if each.member_id}
+    rows = naming.by_id(ids)
+    left = queries.balances(ids, at=at)
+    heads = persons.heads(row.customer_id for row in rows.values())
+    outcomes: list[Outcome] = []
+    for each in found:
+        row = rows.get(each.member_id)
+        outcomes.append(
+            PointsOutcome.model_validate(
+                {
+                    "result": each.result,
+                    "id": row.pk if row else None,
+                    "customer_id": heads[row.customer_id] if row else None,
+                    "points": each.points,
+                    "available": left[row.pk].available if row else None,
+                    "errors": _errors([each.fault] if each.fault else []),
+                }
+            )
+        )
+    return outcomes
+
+
+def unread(*faults: Fault) -> Outcome:
+    return PointsOutcome(result="rejected", errors=_errors(faults))
+
+
+def _errors(faults: Iterable[Fault]) -> list[ErrorTold]:
+    return rejected(*faults).errors

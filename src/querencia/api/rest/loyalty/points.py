@@ -1,0 +1,270 @@
+"""Points that purchases earn, what they would earn, and what refunds take back."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_noop as _
+from ninja import Router
+from pydantic import Field, model_validator
+
+from querencia.api.rest import batches
+from querencia.api.rest.endpoint import Answer, endpoint
+from querencia.api.rest.fields import Given, Key, Many, Minor, Outcome, Source, Told, text
+from querencia.api.rest.loyalty.naming import (
+    NO_MEMBER,
+    TAG,
+    Became,
+    MemberGiven,
+    OfProgramme,
+    PointsOutcome,
+    PointsOutcomes,
+    Programmes,
+    became,
+    by_programme,
+    members,
+    refused,
+    unread,
+)
+from querencia.api.rest.problems import Fault, Problem
+from querencia.api.rest.purchases import LINES_MAX
+from querencia.common.time import now
+from querencia.customers.queries import facts
+from querencia.flows import points as moments
+from querencia.loyalty import queries
+from querencia.loyalty.earning import Facts, Line
+from querencia.loyalty.models import Programme
+from querencia.loyalty.purchases import kind_of
+from querencia.loyalty.queries import naming
+from querencia.loyalty.queries.quoting import quote
+
+router = Router(tags=[TAG])
+UNKNOWN = Fault("No purchase is known under this key. Record it first.", "unknown_purchase", "/key")
+WHY = {
+    "unknown": UNKNOWN,
+    "no_member": Fault("Whoever bought was no member then.", "no_member", "/key"),
+    "not_running": Fault("The programme did not run when it was bought.", "not_running", "/key"),
+    "other_currency": Fault("It is in another currency than the programme.", "other_currency", "/key"),
+    "refund": Fault("This gives back what was bought: it is a refund.", "refund", "/key"),
+    "no_refund": Fault("This is no refund.", "no_refund", "/key"),
+    "unknown_order": Fault("What it gives back is not known.", "unknown_order", "/key"),
+    "no_grant": Fault("What it gives back has earned nothing yet.", "no_grant", "/key"),
+}
+
+
+class PurchaseMeant(OfProgramme):
+    """A purchase that was recorded before, by its key."""
+
+    model_config = {"json_schema_extra": {"examples": [{"key": "T1-20260501-0042"}]}}
+    key: Key
+    source: Source = "api"
+
+
+class RefundMeant(PurchaseMeant):
+    """A refund that was recorded before, by its key."""
+
+    model_config = {"json_schema_extra": {"examples": [{"key": "T1-20260502-0007"}]}}
+
+
+class BasketLine(Given):
+    sku: text(80) = ""  # type: ignore[valid-type]
+    category: text(120) = ""  # type: ignore[valid-type]
+    """Tax, shipping and discount are told apart by it."""
+    amount: Minor
+    """In minor units."""
+
+
+class QuoteGiven(OfProgramme):
+    """A basket that is not paid for yet, and who would buy it."""
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "member": {"card_number": "2026-0042"},
+                    "amount": 4590,
+                    "lines": [{"sku": "B-7", "amount": 3990}, {"sku": "B-9", "amount": 600}],
+                    "channel": "shop",
+                    "points": 40,
+                }
+            ]
+        }
+    }
+    member: MemberGiven | None = None
+    """Left out: somebody who would join today."""
+    amount: Annotated[Minor, Field(ge=0)]
+    """In minor units. The lines, if there are any, add up to it."""
+    lines: Annotated[list[BasketLine], Field(max_length=LINES_MAX)] = []
+    channel: text(40) = ""  # type: ignore[valid-type]
+    branch: text(80) = ""  # type: ignore[valid-type]
+    paid_with_points: Annotated[Minor, Field(ge=0)] = 0
+    """How much of it is paid with points, in minor units."""
+    points: Annotated[int, Field(ge=0, le=10**15, strict=True)] = 0
+    """So many points would be spent on it: whether they can be."""
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "QuoteGiven":
+        if self.lines and sum(line.amount for line in self.lines) != self.amount:
+            raise ValueError(f"the lines add up to {sum(line.amount for line in self.lines)}, not to {self.amount}")
+        if self.paid_with_points > self.amount:
+            raise ValueError("more would be paid with points than it costs")
+        return self
+
+
+class RuleQuoted(Told):
+    rule: str
+    version: int
+    title: str
+    points: int
+    base: int
+    """The minor units that counted."""
+
+
+class Quoted(Told):
+    """What it would earn now. Nothing is promised: what counts is what is in force when it is paid for."""
+
+    points: int
+    rules: list[RuleQuoted]
+    passed_over: dict[str, str]
+    """Rules that would give nothing, and why: validity, condition, nothing, beaten, cap."""
+    available: int | None
+    """What the member can spend now; null without a member."""
+    is_affordable: bool
+    """Whether so many `points` can be spent now."""
+
+
+@endpoint(
+    router,
+    "POST",
+    "/loyalty/earn",
+    scope="loyalty:write",
+    answers={200: PointsOutcome, 201: PointsOutcome},
+    summary=_("Have a purchase earn points"),
+)
+def earn_points(request: HttpRequest, given: PurchaseMeant) -> Answer:
+    """At once, for whoever waits at the till; the house does the same by itself a moment after a purchase was recorded.
+    A purchase earns once, by the rules of its day."""
+    return batches.one(given, _earn)
+
+
+@endpoint(
+    router,
+    "POST",
+    "/loyalty/earn/bulk",
+    scope="loyalty:write",
+    answers={200: PointsOutcomes},
+    summary=_("Have many purchases earn points"),
+)
+def earn_points_for_many(request: HttpRequest, given: Many[PurchaseMeant]) -> Answer:
+    """Up to 1,000 purchases in one transaction, each answered by itself."""
+    return batches.many(given, _earn, told=PointsOutcomes, reject=unread)
+
+
+@endpoint(
+    router,
+    "POST",
+    "/loyalty/refunds",
+    scope="loyalty:write",
+    answers={200: PointsOutcome, 201: PointsOutcome},
+    summary=_("Have a refund take points back"),
+)
+def refund_points(request: HttpRequest, given: RefundMeant) -> Answer:
+    """At once; the house does the same by itself. `points` is how many were taken back: what is left is what the order
+    as it stands would have earned on its day."""
+    return batches.one(given, _refund)
+
+
+@endpoint(
+    router,
+    "POST",
+    "/loyalty/refunds/bulk",
+    scope="loyalty:write",
+    answers={200: PointsOutcomes},
+    summary=_("Have many refunds take points back"),
+)
+def refund_points_of_many(request: HttpRequest, given: Many[RefundMeant]) -> Answer:
+    """Up to 1,000 refunds in one transaction, each answered by itself."""
+    return batches.many(given, _refund, told=PointsOutcomes, reject=unread)
+
+
+@endpoint(
+    router,
+    "POST",
+    "/loyalty/quote",
+    scope="loyalty:read",
+    answers={200: Quoted},
+    summary=_("Ask what a basket would earn"),
+)
+def quote_points(request: HttpRequest, given: QuoteGiven) -> Answer:
+    """By the same rules as the purchase itself, with the reasons; and whether points can be spent on it."""
+    at = now()
+    programme = Programmes(at).one(given.programme_id)
+    row = None
+    if given.member:
+        [pk] = members(programme, [given.member])
+        if not pk:
+            raise Problem("invalid", NO_MEMBER.detail, [NO_MEMBER])
+        row = naming.by_id([pk])[pk]
+    outcome = quote(programme, _facts(given, at), member=row, at=at)
+    left = queries.balances([row.pk], at=at)[row.pk] if row else None
+    return Answer(
+        Quoted(
+            points=outcome.points,
+            rules=[
+                RuleQuoted(
+                    rule=each.rule.key,
+                    version=each.rule.version,
+                    title=each.rule.title,
+                    points=each.points,
+                    base=each.base,
+                )
+                for each in outcome.effects
+            ],
+            passed_over=outcome.passed_over,
+            available=left.available if left else None,
+            is_affordable=given.points == 0
+            or (left is not None and not left.deficit and given.points <= left.available),
+        )
+    )
+
+
+def _facts(given: QuoteGiven, at: datetime) -> Facts:
+    lines = tuple(
+        Line(number, line.amount, kind_of(line.category), line.sku, line.category)
+        for number, line in enumerate(given.lines, 1)
+    )
+    return Facts(at, lines or (Line(0, given.amount),), given.paid_with_points, given.channel, given.branch)
+
+
+def _earn(items: Sequence[PurchaseMeant]) -> list[Outcome]:
+    return _judged(items, moments.earn)
+
+
+def _refund(items: Sequence[PurchaseMeant]) -> list[Outcome]:
+    return _judged(items, moments.refund)
+
+
+def _judged(items: Sequence[PurchaseMeant], judge: Callable[..., Sequence[Any]]) -> list[Outcome]:
+    at = now()
+
+    def work(programme: Programme, some: Sequence[PurchaseMeant]) -> list[Became]:
+        places = [(each.key, each.source) for each in some]
+        ids = facts.purchase_ids(places)
+        done = judge(programme=programme, purchases=list(dict.fromkeys(ids.values())), at=at)
+        by_id = {each.purchase_id: each for each in done}
+        seen: set[int] = set()
+        found = []
+        for place in places:
+            pk = ids.get(place)
+            if pk is None:
+                found.append(refused(UNKNOWN))
+                continue
+            one = became(by_id[pk], by_id[pk].member_id, WHY)
+            if pk in seen and one.result == "created":
+                one.result = "unchanged"
+            seen.add(pk)
+            found.append(one)
+        return found
+
+    return by_programme(items, at, work)
