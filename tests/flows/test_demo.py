@@ -63,7 +63,7 @@ def test_the_people_are_the_same_every_day_and_reach_nobody(files: demo.Files, t
 def test_the_sample_becomes_a_shop_that_is_scored(tmp_path: Path) -> None:
     heard: list[str] = []
     demo.build(is_simulated=False, password="queda-en-casa", at=NOW, folder=tmp_path, heard=heard.append)
-    assert heard == ["making", "people", "purchases", "measuring"]
+    assert heard == ["making", "people", "purchases", "programme", "measuring"]
 
     known = Business.objects.get()
     assert (known.notice, known.currency) == ("demo", "USD")

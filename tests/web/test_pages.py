@@ -73,6 +73,30 @@ ANSWERS = {
     "GET arrivals": (LOGIN, 403, 403, 200, 200),
     "GET arrivals_replay": (405, 405, 405, 405, 405),
     "POST arrivals_replay": (LOGIN, 403, 403, 302, 302),
+    "GET loyalty": (LOGIN, 403, 200, 200, 200),
+    "GET loyalty_new": (LOGIN, 403, 403, 200, 200),
+    "POST loyalty_new": (LOGIN, 403, 403, 200, 200),
+    "GET loyalty_waiting": (LOGIN, 200, 403, 200, 200),
+    "GET loyalty_decide": (405, 405, 405, 405, 405),
+    "POST loyalty_decide": (LOGIN, 404, 403, 404, 404),
+    "GET loyalty_run": (405, 405, 405, 405, 405),
+    "POST loyalty_run": (LOGIN, 403, 403, 404, 404),
+    "GET loyalty_policy": (LOGIN, 403, 403, 404, 404),
+    "POST loyalty_policy": (LOGIN, 403, 403, 404, 404),
+    "GET loyalty_rule_new": (LOGIN, 403, 403, 404, 404),
+    "POST loyalty_rule_new": (LOGIN, 403, 403, 404, 404),
+    "GET loyalty_tiers": (LOGIN, 403, 403, 404, 404),
+    "POST loyalty_tiers": (LOGIN, 403, 403, 404, 404),
+    "GET loyalty_rule": (LOGIN, 403, 403, 404, 404),
+    "POST loyalty_rule": (LOGIN, 403, 403, 404, 404),
+    "GET loyalty_rule_end": (405, 405, 405, 405, 405),
+    "POST loyalty_rule_end": (LOGIN, 403, 403, 404, 404),
+    "GET customer_enrol": (405, 405, 405, 405, 405),
+    "POST customer_enrol": (LOGIN, 404, 403, 404, 404),
+    "GET customer_leave": (405, 405, 405, 405, 405),
+    "POST customer_leave": (LOGIN, 404, 403, 404, 404),
+    "GET customer_points": (405, 405, 405, 405, 405),
+    "POST customer_points": (LOGIN, 404, 403, 404, 404),
     "GET measures": (LOGIN, 403, 200, 200, 200),
     "GET measure_now": (405, 405, 405, 405, 405),
     "POST measure_now": (LOGIN, 403, 403, 302, 302),
@@ -108,6 +132,7 @@ ANSWERS = {
 }
 
 WEBHOOKS = ("webhook", "webhook_rotate", "webhook_test", "webhook_replay")
+LOYALTY = tuple(f"loyalty_{of}" for of in ("decide", "run", "policy", "rule_new", "tiers", "rule", "rule_end"))
 
 
 @pytest.fixture(autouse=True)
@@ -155,10 +180,10 @@ def test_an_address_opens_to_whom_it_may(entry: str) -> None:
     first = Customer.objects.order_by("pk")[0].pk
     keys = dict.fromkeys(("customer", *(f"customer_{of}" for of in ("consent", "links", "merge", "part"))), first)
     keys |= {"staff_change": bruno.pk, "key_revoke": 1, "duplicate": 1} | dict.fromkeys(WEBHOOKS, 1)
-    keys |= dict.fromkeys(("customer_export", "customer_erase"), first)
-    keys |= {"staff_change": bruno.pk, "key_revoke": 1} | dict.fromkeys(WEBHOOKS, 1)
+    keys |= dict.fromkeys([f"customer_{of}" for of in ("export", "erase", "enrol", "leave", "points")], first)
+    keys |= dict.fromkeys(LOYALTY, 1)
     pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
-    path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern)
+    path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern).replace("%(key)s", "base")
     clients = [Client(raise_request_exception=False), *(somebody(role) for role in ROLES)]
     # Every one sees the file as it was handed over.
     for client, expected in zip(clients, ANSWERS[entry], strict=True):
@@ -203,11 +228,12 @@ def test_nothing_is_changed_by_a_form_of_another_site(owner: Client) -> None:
             r"%\(pk\)s",
             str(
                 1
-                if name in ("staff_change", "key_revoke", "duplicate", *WEBHOOKS) or name.startswith("customer_")
+                if name in ("staff_change", "key_revoke", "duplicate", *WEBHOOKS, *LOYALTY)
+                or name.startswith("customer_")
                 else FILE
             ),
             pattern,
-        )
+        ).replace("%(key)s", "base")
         assert strict.post(path, {"language": "pt"}).status_code == 403, path
 
 

@@ -20,6 +20,7 @@ SAID = {
     "making": "Inventing people …",
     "people": "Importing them …",
     "purchases": "Importing their purchases …",
+    "programme": "A loyalty programme, and a year of it …",
     "measuring": "Scoring every customer …",
 }
 

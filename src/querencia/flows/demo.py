@@ -17,6 +17,7 @@ from querencia.customers import actions as customers
 from querencia.customers import imports
 from querencia.customers.models import Import
 from querencia.customers.queries import imports as imported
+from querencia.flows import demo_programme
 from querencia.insight import simulate
 from querencia.measures import actions as measuring
 from querencia.measures import queries as measured
@@ -69,7 +70,8 @@ def last_day(at: datetime) -> date:
 
 
 def build(*, is_simulated: bool, password: str, at: datetime, folder: Path, heard: Heard) -> None:
-    """Fill the database, and score everybody. ``heard`` is told of each step: making, people, purchases, measuring.
+    """Fill the database, and score everybody. ``heard`` is told of each step: making, people, purchases, programme,
+    measuring.
 
     ``folder`` takes the files that are made on the way. Names, addresses and moved dates are the same every time.
     Raises NotBuilt.
@@ -83,6 +85,8 @@ def build(*, is_simulated: bool, password: str, at: datetime, folder: Path, hear
     customers.mark_invented(phones=files.phones)
     heard("purchases")
     _import(files.purchases, imports.PURCHASES, files.purchases_mapping, at)
+    heard("programme")
+    demo_programme.build(at=at)
     heard("measuring")
     run = measuring.run(at=at)
     if run.status != Run.Status.DONE:

@@ -13,18 +13,18 @@ from django_htmx.middleware import HtmxDetails
 
 from querencia.business.models import Role, Staff
 
-# What a role may do. An agent serves customers; an analyst reads figures and exports them; a manager runs the house;
-# the owner also says what the business is and who works in it.
+# What a role may do. An agent serves customers and mends their points; an analyst reads figures and exports them; a
+# manager runs the house and the programme; the owner also says what the business is and who works in it.
 MAY: dict[str, frozenset[str]] = {
-    Role.AGENT: frozenset({"see_customers", "consents"}),
+    Role.AGENT: frozenset({"see_customers", "consents", "points"}),
     Role.ANALYST: frozenset({"see_customers", "see_figures", "export", "see_runs"}),
     Role.MANAGER: frozenset(
         {"see_customers", "see_figures", "export", "see_runs", "measure", "import", "mend", "back_office"}
-        | {"consents", "privacy", "merge"}
+        | {"consents", "privacy", "merge", "points", "programme"}
     ),
     Role.OWNER: frozenset(
         {"see_customers", "see_figures", "export", "see_runs", "measure", "import", "mend", "back_office", "settings"}
-        | {"consents", "privacy", "merge"}
+        | {"consents", "privacy", "merge", "points", "programme"}
     ),
 }
 

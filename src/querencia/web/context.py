@@ -45,6 +45,7 @@ def _menu(request: HttpRequest, rights: frozenset[str]) -> list[Group]:
                 ("see_figures", _("Economics"), "economics"),
             ],
         ),
+        (_("Reward"), [("see_figures", _("Loyalty"), "loyalty")]),
         (
             _("Data"),
             [

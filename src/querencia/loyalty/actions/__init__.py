@@ -1,6 +1,7 @@
 """Everything that changes a programme. Every action takes many, is one transaction, and is told the time; said again,
 it changes nothing.
 
+The programme: `set_up`, `change_programme`, `start`, `stop`.
 Members, rules and tiers: `enrol`, `publish_rules`, `publish_tiers`, `judge_tiers`.
 Points: `earn` and `refund` follow purchases; `give` what is no purchase; `hold`, then `capture` or `release`; `restore`
 what was spent; `transfer`; `adjust`, `approve`, `refuse`; `expire` books what time has done.
@@ -11,6 +12,7 @@ from querencia.loyalty.actions.earning import Earned, earn
 from querencia.loyalty.actions.giving import Gift, NewTransfer, give, transfer
 from querencia.loyalty.actions.holding import Capture, NewHold, capture, hold, release
 from querencia.loyalty.actions.members import NewMember, enrol, leave
+from querencia.loyalty.actions.policy import change_programme, set_up, start, stop
 from querencia.loyalty.actions.programmes import create_programme, publish_rules, publish_tiers
 from querencia.loyalty.actions.refunding import Refunded, refund
 from querencia.loyalty.actions.restoring import NewRestore, restore
@@ -32,6 +34,7 @@ __all__ = [
     "adjust",
     "approve",
     "capture",
+    "change_programme",
     "create_programme",
     "earn",
     "enrol",
@@ -46,5 +49,8 @@ __all__ = [
     "refuse",
     "release",
     "restore",
+    "set_up",
+    "start",
+    "stop",
     "transfer",
 ]

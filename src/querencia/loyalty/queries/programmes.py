@@ -14,6 +14,20 @@ def programmes() -> list[Programme]:
     return list(Programme.objects.order_by("pk"))
 
 
+def programme_by_id(pk: int) -> Programme | None:
+    return Programme.objects.filter(pk=pk).first()
+
+
+def member_by_id(pk: int) -> Member | None:
+    return Member.objects.select_related("programme", "customer").filter(pk=pk).first()
+
+
+def is_running(programme: Programme, *, at: datetime) -> bool:
+    """Whether purchases earn at a moment."""
+    starts, ends = programme.starts_at, programme.ends_at
+    return starts is not None and starts <= at and (ends is None or ends > at)
+
+
 def running(*, at: datetime) -> list[Programme]:
     """Those that run at a moment."""
     begun = Programme.objects.filter(starts_at__lte=at)

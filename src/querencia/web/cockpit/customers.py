@@ -26,6 +26,7 @@ from querencia.customers.queries.profile import Person
 from querencia.insight import explain, plot
 from querencia.measures import queries as measures
 from querencia.web.access import Request, needs
+from querencia.web.cockpit import points
 from querencia.web.cockpit.forms import ConsentForm
 from querencia.web.cockpit.parts import show
 
@@ -137,6 +138,7 @@ def _profile(request: Request, who: Person) -> dict[str, Any]:
         "picture": plot.svg(plot.purchases(months, currency=_currency())) if months else "",
         "forecast": measures.finding("forecast"),
         "merges": persons.merges(who.pk),
+        "cards": [] if who.erased_at else points.cards(who),
     }
 
 

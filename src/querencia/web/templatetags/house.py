@@ -73,6 +73,12 @@ def exact(minor: float | None, business: Business | str | None) -> str:
 
 
 @register.filter
+def signed(value: int) -> str:
+    """+12 or −12."""
+    return f"+{number(value)}" if value > 0 else f"−{number(-value)}" if value < 0 else "0"
+
+
+@register.filter
 def magnitude(minor: int) -> int:
     """Without its sign, where a word says it already: a refund of 5.00."""
     return abs(minor)
@@ -105,6 +111,12 @@ def day(value: date | datetime | int | None, style: str = "medium") -> str:
     if style == "short":
         return str(format_skeleton("MMMd", on, locale=locale()))
     return str(format_date(on, style, locale=locale()))
+
+
+@register.filter
+def weekday_name(number: int) -> str:
+    """1 → Monday, 7 → Sunday."""
+    return str(locale().days["format"]["wide"][number - 1])
 
 
 @register.filter

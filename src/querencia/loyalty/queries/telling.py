@@ -1,0 +1,66 @@
+"""What entries of the ledger speak of, for whoever puts them into words: purchases, rules by name, reasons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from querencia.customers.models import Purchase
+from querencia.loyalty.models import Programme
+from querencia.loyalty.queries import adjustments, rules
+from querencia.loyalty.queries.history import Moved
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTold:
+    """What one rule gave. ``uncapped`` is what it would have given without its limit, where that was reached."""
+
+    title: str
+    points: int
+    uncapped: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """``amount`` is of the purchase or the refund, in minor units; ``reason`` of a correction or a gift, as it was
+    written."""
+
+    moved: Moved
+    amount: int | None
+    currency: str
+    rules: tuple[RuleTold, ...]
+    reason: str
+
+
+def told(programme: Programme, moves: Sequence[Moved]) -> list[Told]:
+    """In the order given; one statement for each kind of thing, however many there are."""
+    wanted = {each.purchase_id for each in moves if each.purchase_id}
+    bought = dict(Purchase.objects.filter(pk__in=wanted).values_list("pk", "amount"))
+    named = [(str(rule.get("rule")), _version(rule)) for each in moves for rule in _rules(each)]
+    titles = rules.titles(programme, named) if named else {}
+    keys = [each.key.partition(":")[2] for each in moves if each.kind == "adjust"]
+    reasons = adjustments.reasons({each.member_id for each in moves}, keys) if keys else {}
+    return [
+        Told(
+            moved=each,
+            amount=bought.get(each.purchase_id or 0),
+            currency=programme.currency,
+            rules=tuple(_told(rule, titles) for rule in _rules(each)),
+            reason=reasons.get((each.member_id, each.key.partition(":")[2]), "") or str(each.why.get("why", "")),
+        )
+        for each in moves
+    ]
+
+
+def _rules(moved: Moved) -> list[dict[str, Any]]:
+    found = moved.why.get("rules", [])
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _version(rule: dict[str, Any]) -> int:
+    return int(rule.get("version", 0))
+
+
+def _told(rule: dict[str, Any], titles: dict[tuple[str, int], str]) -> RuleTold:
+    key, points = str(rule.get("rule")), int(rule.get("points", 0))
+    uncapped = int(rule.get("uncapped") or 0)
+    return RuleTold(titles.get((key, _version(rule)), key), points, uncapped if uncapped > points else None)
