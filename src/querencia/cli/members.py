@@ -148,13 +148,23 @@ def _say(brought: "Brought", *, is_dry: bool, as_json: bool) -> None:
         told = {name: value for name, value in vars(brought).items() if name != "rejected"}
         typer.echo(_json.dumps({**told, "rejected": dict(brought.rejected), "is_dry": is_dry}, indent=2))
         return
-    typer.echo("Columns: " + ", ".join(f"{name}={column}" for name, column in brought.columns.items()))
-    typer.echo(f"{brought.read:,} rows: {brought.joined:,} joined, {brought.known:,} of members already.")
-    lots = f"{brought.balances:,} lots brought along, {brought.balances_known:,} lots known already"
-    typer.echo(f"{brought.points:,} points in {lots}.")
     from django.utils.translation import gettext as _
 
+    from querencia.customers.imports import count
+
+    typer.echo(", ".join(f"{name}={column}" for name, column in brought.columns.items()))
+    counts = {
+        _("read"): brought.read,
+        _("new members"): brought.joined,
+        _("members already"): brought.known,
+        _("lots of points brought along"): brought.balances,
+        _("points in them"): brought.points,
+        _("lots known already"): brought.balances_known,
+        _("rejected"): sum(brought.rejected.values()),
+    }
+    for name, number in counts.items():
+        typer.echo(f"{count(number):>12}  {name}")
     for code, number in brought.rejected.most_common():
-        typer.echo(f"  {number:,} left out: {_(REASONS[code])}")
+        typer.echo(f"{count(number):>12}  {_(REASONS[code])}")
     if is_dry:
-        typer.echo("Nothing of it was kept (--dry-run).")
+        typer.echo(_("Nothing of it was kept (--dry-run)."))

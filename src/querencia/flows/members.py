@@ -153,7 +153,9 @@ class _Reading:
                 self._settle(batch)
             for broken in batch.broken:
                 self.brought.read += 1
-                self.leave_out(reject, Rejected(broken.row, "broken", {"": broken.text}))
+                cells = dict.fromkeys(self.brought.columns.values(), "")
+                cells[next(iter(cells))] = broken.text
+                self.leave_out(reject, Rejected(broken.row, "broken", cells))
             rows = []
             for row in self._rows(batch):
                 self.brought.read += 1
