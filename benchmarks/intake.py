@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import house
+from benchmarks import house, speaking
 from benchmarks.peers import keeping
 from benchmarks.registry import Measure, benchmark
 
@@ -219,7 +219,7 @@ class Sender:
             try:
                 connection = connection or socket.create_connection(("127.0.0.1", self.port), 30)
                 connection.sendall(request)
-                status = _answer(connection)
+                status = speaking.status(connection)
                 if status == 200:
                     self.seconds.append(time.perf_counter() - begin)
                     return connection
@@ -236,19 +236,3 @@ class Sender:
         each = sorted(self.seconds)
         measure.note("p95", f"{each[int(len(each) * 0.95)] * 1e3:,.0f} ms")
         measure.note("said again", f"{self.again:,}")
-
-
-def _answer(connection: socket.socket) -> int:
-    """The status of an answer, read to its end."""
-    read = b""
-    while b"\r\n\r\n" not in read:
-        more = connection.recv(65_536)
-        if not more:
-            raise ConnectionError("closed")
-        read += more
-    head, _, body = read.partition(b"\r\n\r\n")
-    lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    missing = int(lengths[0]) - len(body) if lengths else 0
-    while missing > 0:
-        missing -= len(connection.recv(missing))
-    return int(head.split(b" ", 2)[1])
