@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from querencia.common.database import among
 from querencia.customers.models import Event, Outbox
 
 ROWS = 1_000
@@ -88,7 +89,7 @@ def write(events: Sequence[NewEvent], *, at: datetime) -> list[Written]:
 
 
 def _known(events: Sequence[NewEvent]) -> dict[tuple[str, str], tuple[int, str]]:
-    rows = Event.objects.filter(key__in={each.key for each in events})
+    rows = Event.objects.filter(among("key", {each.key for each in events}))
     return {(key, source): (pk, kind) for key, source, pk, kind in rows.values_list("key", "source", "pk", "kind")}
 
 

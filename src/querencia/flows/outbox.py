@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 
+from querencia.common.database import among
 from querencia.customers.models import Event, Outbox
 from querencia.flows import reactions
 from querencia.flows.models import Handling
@@ -45,11 +46,11 @@ def _note(at: datetime) -> int:
     with transaction.atomic():
         found = Outbox.objects.select_for_update(skip_locked=True).order_by("event_id")[:NOTED]
         ids = [row.event_id for row in found]
-        known = dict(Event.objects.filter(pk__in=ids).values_list("pk", "kind"))
+        known = dict(Event.objects.filter(among("pk", ids)).values_list("pk", "kind"))
         following = reactions.of_kinds(known.values())
         to_do = [Handling(event_id=pk, reaction=name, next_at=at) for pk in ids for name in following[known[pk]]]
         Handling.objects.bulk_create(to_do, ignore_conflicts=True)
-        Outbox.objects.filter(pk__in=ids).delete()
+        Outbox.objects.filter(among("pk", ids)).delete()
     return len(ids)
 
 

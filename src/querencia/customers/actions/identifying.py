@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from querencia.business.queries import business
+from querencia.common.database import among
 from querencia.customers import names
 from querencia.customers.actions import merging
 from querencia.customers.identity import Known, cleaned
@@ -91,7 +92,7 @@ def _board(given: Iterable[tuple[Pair, ...]], at: datetime) -> Board:
     board = Board(owners=owners)
     board.people = _people(set(owners.values()))
     for some in batched(sorted(board.people), ASKED, strict=False):
-        rows = Identifier.objects.filter(customer_id__in=some).values_list("customer_id", "kind", "value")
+        rows = Identifier.objects.filter(among("customer_id", some)).values_list("customer_id", "kind", "value")
         for node, kind, value in rows:
             board.people[node].values[kind].add(value)
     for (kind, value), node in owners.items():
@@ -106,7 +107,7 @@ def owners_of(asked: Iterable[Pair]) -> dict[Pair, int]:
     values = sorted({value for _kind, value in asked})
     found: dict[Pair, int] = {}
     for some in batched(values, ASKED, strict=False):
-        rows = Identifier.objects.filter(value__in=some).values_list("kind", "value", "customer_id")
+        rows = Identifier.objects.filter(among("value", some)).values_list("kind", "value", "customer_id")
         found |= {(kind, value): node for kind, value, node in rows}
     return found
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from querencia.common.database import among
 from querencia.common.time import day_number, local_day
 from querencia.customers import events, kinds
 from querencia.customers.models import Purchase, PurchaseLine
@@ -88,7 +89,7 @@ def write_purchases(purchases: Sequence[NewPurchase], *, zone: str, at: datetime
 
 
 def _keyed(purchases: Sequence[NewPurchase]) -> QuerySet[Purchase]:
-    return Purchase.objects.filter(key__in={each.key for each in purchases})
+    return Purchase.objects.filter(among("key", {each.key for each in purchases}))
 
 
 def _left(purchases: Sequence[NewPurchase], known: Mapping[Place, Purchase]) -> dict[Place, int]:
@@ -138,7 +139,7 @@ def record_purchases(purchases: Sequence[NewPurchase], *, zone: str, at: datetim
     """
     wanted = {(each.key, each.source): each for each in reversed(purchases)}
     with transaction.atomic():
-        found = Purchase.objects.filter(key__in=[key for key, _source in wanted]).values_list("key", "source")
+        found = Purchase.objects.filter(among("key", [key for key, _source in wanted])).values_list("key", "source")
         new = [wanted[pair] for pair in sorted(wanted.keys() - set(found))]
         rows = Purchase.objects.bulk_create([_row(each, zone, at) for each in new], batch_size=ROWS)
         lines = [

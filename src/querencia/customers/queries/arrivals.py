@@ -9,6 +9,7 @@ from operator import or_
 
 from django.db.models import Count, Max, Min, Q, Sum
 
+from querencia.common.database import among
 from querencia.customers.intake import SOURCE, reason_text
 from querencia.customers.models import Arrival, Event, Purchase, Reject
 
@@ -81,7 +82,7 @@ def latest_events(limit: int) -> list[Event]:
 def known(places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Which of these events, by key and source, are known already."""
     rows = Event.objects.filter(
-        key__in={key for key, _source in places}, source__in={source for _key, source in places}
+        among("key", {key for key, _source in places}), source__in={source for _key, source in places}
     )
     return set(rows.values_list("key", "source")) & set(places)
 

@@ -7,6 +7,7 @@ from itertools import batched
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from querencia.common.database import among
 from querencia.customers import kinds
 from querencia.customers.models import Consent, Customer, Event, Merge, Purchase
 from querencia.customers.models.merges import OPEN, WAITING
@@ -47,7 +48,7 @@ def nodes(customer_ids: Iterable[int]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for some in asked(wanted):
         # In one question: between two, others may make somebody else stand for the person.
-        heads = Customer.objects.filter(pk__in=some, person__isnull=False).values("person_id")
+        heads = Customer.objects.filter(among("pk", some), person__isnull=False).values("person_id")
         together: defaultdict[int | None, list[int]] = defaultdict(list)
         for pk, head in Customer.objects.filter(person_id__in=heads).order_by("pk").values_list("pk", "person_id"):
             together[head].append(pk)
