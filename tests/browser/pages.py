@@ -44,6 +44,8 @@ OUTSIDE = {
     "password forgotten": "/accounts/password/reset/",
     "password on its way": "/accounts/password/reset/done/",
     "closed": "/accounts/signup/",
+    "the door of members": "/club/",
+    "joining as a member": "/club/join/",
     "reference": "/api/docs",
 }
 

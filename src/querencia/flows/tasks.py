@@ -6,7 +6,7 @@ from huey.contrib.djhuey import db_periodic_task, db_task
 from querencia.business import idempotency
 from querencia.common.time import now
 from querencia.customers.queries import imports as queries
-from querencia.flows import imports, intake, outbox, privacy, retention
+from querencia.flows import imports, intake, member_door, outbox, privacy, retention
 from querencia.measures import queries as measured
 from querencia.measures import tasks as measuring
 from querencia.webhooks import tasks as telling
@@ -24,6 +24,13 @@ def attend_imports() -> None:
     """Every minute, and once at start: go on with imports that wait or whose process died."""
     for imported in queries.waiting():
         run_import(str(imported.pk))
+
+
+@db_task(retries=3, retry_delay=15)  # type: ignore[untyped-decorator]
+def send_code(address: str, nonce: str, language: str) -> None:
+    """Mail somebody the code they asked for; without an address nobody is to get one, and it takes as long to ask."""
+    if address:
+        member_door.send_code(address=address, nonce=nonce, language=language)
 
 
 @db_task()  # type: ignore[untyped-decorator]

@@ -1,1 +1,1 @@
-"""Pages for customers: no account, no cookie, no script."""
+"""Pages for customers: no account, no password, no script."""

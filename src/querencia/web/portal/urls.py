@@ -1,8 +1,15 @@
 from django.urls import path
 
-from querencia.web.portal import preferences
+from querencia.web.portal import members, preferences
 
 urlpatterns = [
+    path("club/", members.club, name="club"),
+    path("club/ask/", members.ask, name="club_ask"),
+    path("club/code/", members.code, name="club_code"),
+    path("club/join/", members.join, name="club_join"),
+    path("club/enrol/", members.enrol, name="club_enrol"),
+    path("club/leave/", members.leave, name="club_leave"),
+    path("club/out/", members.log_out, name="club_out"),
     path("p/<str:token>/", preferences.preferences, name="preferences"),
     path("p/<str:token>/<str:purpose>/", preferences.unsubscribe, name="unsubscribe"),
 ]

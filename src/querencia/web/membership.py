@@ -1,0 +1,50 @@
+"""What a person has in a programme, in words: for their page in the cockpit and for their own."""
+
+from typing import Any
+
+from querencia.common.time import now
+from querencia.loyalty import queries, tiers
+from querencia.loyalty.models import Member, Programme
+from querencia.loyalty.queries import standings, telling
+from querencia.web import points_words
+from querencia.web.templatetags.house import signed
+
+SHOWN = 10
+
+
+def card(programme: Programme, members: list[Member], *, size: int = SHOWN) -> dict[str, Any]:
+    """What a person has in a programme, in words: for their page in the cockpit and for their own."""
+    at = now()
+    first = next((each for each in members if each.left_at is None), members[0])
+    has = queries.balances([first.pk], at=at)[first.pk]
+    moves = [each for each in queries.history(first, size=3 * size) if each.points or each.kind == "adjust"][:size]
+    where = standings.progress(first, at=at)
+    scheme = standings.scheme_of(programme, at=at)
+    return {
+        "programme": programme,
+        "member": first,
+        "has_left": all(each.left_at is not None for each in members),
+        "has": has,
+        "balance": points_words.balance(has, programme.time_zone),
+        "besides": points_words.besides(has),
+        "standing": points_words.standing(scheme[1], *where, programme.currency) if scheme and where else [],
+        "way": _way(scheme[1], *where) if scheme and where else None,
+        "moves": [
+            {
+                "moved": each.moved,
+                "change": signed(each.moved.points),
+                "why": points_words.why(each),
+                "reasons": points_words.reasons(each),
+            }
+            for each in telling.told(programme, moves)
+        ],
+    }
+
+
+def _way(scheme: tiers.Scheme, where: tiers.Standing, ahead: tiers.Progress) -> dict[str, Any] | None:
+    """How far it is to the next tier, as parts of what it needs."""
+    if not ahead.next_tier:
+        return None
+    needs_all = scheme.tiers[scheme.rank(ahead.next_tier)].reach
+    name = scheme.names.get(ahead.next_tier, ahead.next_tier)
+    return {"done": max(0, needs_all - ahead.missing), "of": needs_all, "next": name} if needs_all else None

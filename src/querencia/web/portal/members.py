@@ -1,0 +1,221 @@
+"""The page of members: they come in by a code that is mailed to them, and see what they have and why.
+
+Whoever is not known is answered as everybody is: that a code is on its way, if the address is known.
+"""
+
+import secrets
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import segno
+from django import forms
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from querencia.business import queries as business
+from querencia.common.time import now
+from querencia.flows import member_door, tasks
+from querencia.loyalty import actions, queries
+from querencia.loyalty.models import Programme
+from querencia.web import membership
+from querencia.web.accounts import client_address
+from querencia.web.portal import limits
+from querencia.web.templatetags.house import language
+
+ASKED, INSIDE = "club_asked", "club_inside"
+SALT = "querencia.portal.newcomer"
+STAY_SECONDS = 24 * 3600
+TRIES = 5
+# Of one address, and of one place that asks, in a quarter of an hour.
+CODES, CODES_OF_PLACE, SECONDS = 4, 20, 900
+SHOWN = 30
+
+type Page = Callable[..., HttpResponse]
+
+
+class AddressForm(forms.Form):
+    email = forms.EmailField(
+        label=gettext_lazy("Your e-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+
+
+class JoinForm(AddressForm):
+    given_name = forms.CharField(
+        label=gettext_lazy("Your first name"),
+        max_length=80,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "given-name"}),
+    )
+    field_order = ("given_name", "email")
+
+
+def _private(page: Page) -> Page:
+    """Kept by no browser and no proxy on the way, and named to nobody else."""
+
+    @never_cache
+    @wraps(page)
+    def answer(request: HttpRequest, **rest: Any) -> HttpResponse:
+        response = page(request, **rest)
+        response.headers["X-Robots-Tag"] = "noindex"
+        return response
+
+    return answer
+
+
+def _inside(request: HttpRequest) -> int:
+    """The customer who came in, or 0."""
+    kept = request.session.get(INSIDE) or {}
+    return int(kept["customer"]) if kept.get("until", 0) > now().timestamp() else 0
+
+
+@require_http_methods(["GET", "HEAD"])
+@_private
+def club(request: HttpRequest) -> HttpResponse:
+    """What a member has; whoever is not in yet is asked for their address."""
+    customer = _inside(request)
+    if not customer:
+        return _show(request, "portal/club_door.html", form=AddressForm(), programmes=queries.running(at=now()))
+    cards, offered = [], []
+    for programme in queries.programmes():
+        members = queries.members_of(programme, [customer])[customer]
+        if any(each.left_at is None for each in members):
+            card = membership.card(programme, members, size=SHOWN)
+            cards.append(card | {"qr": _qr(card["member"].card_number)})
+        elif programme in queries.running(at=now()):
+            offered.append(programme)
+    return _show(request, "portal/club.html", cards=cards, offered=offered)
+
+
+def _qr(text: str) -> str:
+    """The number of a card as a picture that tills read; dark on light, whatever the page is."""
+    made = segno.make(text, error="m", micro=False)
+    return str(made.svg_inline(scale=5, border=3, dark="#000", light="#fff"))
+
+
+@require_http_methods(["GET", "POST"])
+@_private
+def ask(request: HttpRequest) -> HttpResponse:
+    """Mail a code to an address that somebody here has."""
+    form = AddressForm(request.POST or None)
+    if request.method == "GET" or not form.is_valid():
+        return _show(request, "portal/club_door.html", form=form if form.is_bound else AddressForm())
+    address = member_door.written(form.cleaned_data["email"])
+    people = member_door.people_at(address)
+    return _mail(request, address, address if people else "", customer=_member_of(people), newcomer="")
+
+
+@require_http_methods(["GET", "POST"])
+@_private
+def join(request: HttpRequest) -> HttpResponse:
+    """Join by an address that one proves to be one's own; known or not, it is asked the same."""
+    running = queries.running(at=now())
+    form = JoinForm(request.POST or None)
+    if not running or request.method == "GET" or not form.is_valid():
+        return _show(request, "portal/club_join.html", form=form, programmes=running)
+    address = member_door.written(form.cleaned_data["email"])
+    newcomer = signing.dumps([address, form.cleaned_data["given_name"], language()], salt=SALT)
+    return _mail(request, address, address, customer=0, newcomer=newcomer)
+
+
+def _member_of(people: list[int]) -> int:
+    """Of several who share an address the first who is a member, else the first."""
+    for programme in queries.programmes():
+        members = queries.members_of(programme, people)
+        for pk in people:
+            if any(each.left_at is None for each in members[pk]):
+                return pk
+    return people[0] if people else 0
+
+
+def _mail(request: HttpRequest, asked: str, address: str, *, customer: int, newcomer: str) -> HttpResponse:
+    """``address`` is where the code goes, or empty: nobody gets one, and everything else is the same."""
+    place = f"place:{client_address(request)}"
+    if not limits.may_try(place, times=CODES_OF_PLACE, seconds=SECONDS) or not limits.may_try(
+        f"address:{asked}", times=CODES, seconds=SECONDS
+    ):
+        return _too_often(request)
+    nonce = secrets.token_urlsafe(24)
+    until = now().timestamp() + member_door.MINUTES * 60
+    request.session[ASKED] = {"nonce": nonce, "customer": customer, "newcomer": newcomer, "until": until}
+    tasks.send_code(address, nonce, language())
+    return redirect("club_code")
+
+
+@require_http_methods(["GET", "POST"])
+@_private
+def code(request: HttpRequest) -> HttpResponse:
+    """The code is typed in: five times at most, within minutes, where it was asked for."""
+    asked = request.session.get(ASKED)
+    if not asked or asked["until"] < now().timestamp():
+        request.session.pop(ASKED, None)
+        return redirect("club")
+    problem = ""
+    if request.method == "POST":
+        if not limits.may_try(f"code:{asked['nonce']}", times=TRIES, seconds=SECONDS):
+            del request.session[ASKED]
+            return _too_often(request)
+        typed = "".join(letter for letter in request.POST.get("code", "") if letter.isdecimal())
+        if constant_time_compare(typed, member_door.code_of(asked["nonce"])) and (customer := _who(asked)):
+            del request.session[ASKED]
+            request.session.cycle_key()
+            request.session[INSIDE] = {"customer": customer, "until": now().timestamp() + STAY_SECONDS}
+            return redirect("club")
+        problem = _("This is not the code. Look at the latest message.")
+    return _show(request, "portal/club_code.html", problem=problem, minutes=member_door.MINUTES)
+
+
+def _who(asked: dict[str, Any]) -> int:
+    if not asked["newcomer"]:
+        return int(asked["customer"])
+    address, name, spoken = signing.loads(asked["newcomer"], salt=SALT, max_age=member_door.MINUTES * 60 + 60)
+    running = queries.running(at=now())
+    newcomer = member_door.Newcomer(address, name, spoken)
+    member = member_door.join(programme=running[0], newcomer=newcomer, at=now()) if running else None
+    return member.customer_id if member else 0
+
+
+@require_POST
+@_private
+def enrol(request: HttpRequest) -> HttpResponse:
+    if (customer := _inside(request)) and (programme := _named(request)) in queries.running(at=now()):
+        actions.enrol(programme=programme, members=[actions.NewMember(customer)], at=now())
+    return redirect("club")
+
+
+@require_POST
+@_private
+def leave(request: HttpRequest) -> HttpResponse:
+    """Leave a programme: said twice, by a box and a button."""
+    customer, programme = _inside(request), _named(request)
+    if customer and programme and request.POST.get("sure") == "1":
+        actions.leave(members=queries.members_of(programme, [customer])[customer], at=now())
+    return redirect("club")
+
+
+@require_POST
+@_private
+def log_out(request: HttpRequest) -> HttpResponse:
+    request.session.pop(INSIDE, None)
+    return redirect("club")
+
+
+def _named(request: HttpRequest) -> Programme | None:
+    asked = request.POST.get("programme", "")
+    return next((each for each in queries.programmes() if str(each.pk) == asked), None)
+
+
+def _too_often(request: HttpRequest) -> HttpResponse:
+    response = render(request, "portal/club_later.html", {"house": business.business()}, status=429)
+    response.headers["Retry-After"] = str(SECONDS)
+    return response
+
+
+def _show(request: HttpRequest, page: str, **context: Any) -> HttpResponse:
+    return render(request, page, {"house": business.business(), **context})
