@@ -282,6 +282,16 @@ def test_a_customer_is_made_a_member_and_their_points_are_explained(agent: Clien
     assert "They come back" in text(agent.get(f"/customers/{ana.pk}/"))
 
 
+def test_what_was_set_aside_and_captured_is_called_spent(agent: Client, programme: Programme) -> None:
+    ana = shop.member(programme)
+    shop.earns(ana, 10_000, at=now())
+    shop.spends(ana, 30, "k1", at=now())
+    actions.hold(programme=programme, holds=[actions.NewHold(ana.pk, "k2", 20)], at=now())
+    moves = text(agent.get(f"/customers/{ana.customer_id}/")).split('class="time moves"')[1]
+    told = [re.sub(r"<[^>]+>|\s", "", each) for each in re.findall(r"<div><div>(.*?)</strong>", moves, re.DOTALL)]
+    assert told == ["Setasideforanorder−20", "Spent−30", "Purchaseof€100.00base:100points+100"]
+
+
 def test_a_small_correction_is_done_at_once_and_once(agent: Client, programme: Programme) -> None:
     ana = shop.member(programme)
     given = {"programme": programme.pk, "points": "40", "reason": "A late delivery", "key": "k" * 22}

@@ -75,7 +75,7 @@ def why(told: Told) -> str:
         "restore": _("Given back, as the order they paid for was"),
         "transfer": _("From another member") if came else _("Given to another member"),
         "adjust": _("Corrected"),
-        "hold": _("Set aside for an order"),
+        "hold": _("Spent") if told.is_spent else _("Set aside for an order"),
         "release": _("No longer set aside"),
     }
     return said.get(kind, _("Can be spent now"))

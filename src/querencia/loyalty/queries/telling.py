@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from querencia.customers.models import Purchase
-from querencia.loyalty.models import Programme
+from querencia.loyalty.models import Entry, Programme
 from querencia.loyalty.queries import adjustments, rules
 from querencia.loyalty.queries.history import Moved
 
@@ -22,13 +22,14 @@ class RuleTold:
 @dataclass(frozen=True, slots=True)
 class Told:
     """``amount`` is of the purchase or the refund, in minor units; ``reason`` of a correction or a gift, as it was
-    written."""
+    written; ``is_spent``: what was set aside here was captured since."""
 
     moved: Moved
     amount: int | None
     currency: str
     rules: tuple[RuleTold, ...]
     reason: str
+    is_spent: bool = False
 
 
 def told(programme: Programme, moves: Sequence[Moved]) -> list[Told]:
@@ -39,6 +40,7 @@ def told(programme: Programme, moves: Sequence[Moved]) -> list[Told]:
     titles = rules.titles(programme, named) if named else {}
     keys = [each.key.partition(":")[2] for each in moves if each.kind == "adjust"]
     reasons = adjustments.reasons({each.member_id for each in moves}, keys) if keys else {}
+    spent = _spent([each.pk for each in moves if each.kind == Entry.Kind.HOLD])
     return [
         Told(
             moved=each,
@@ -46,9 +48,18 @@ def told(programme: Programme, moves: Sequence[Moved]) -> list[Told]:
             currency=programme.currency,
             rules=tuple(_told(rule, titles) for rule in _rules(each)),
             reason=reasons.get((each.member_id, each.key.partition(":")[2]), "") or str(each.why.get("why", "")),
+            is_spent=each.pk in spent,
         )
         for each in moves
     ]
+
+
+def _spent(pks: Sequence[int]) -> set[int]:
+    """Of entries that set points aside, those whose points were captured."""
+    if not pks:
+        return set()
+    captured = Entry.objects.filter(kind=Entry.Kind.CAPTURE, hold__entries__in=pks)
+    return set(captured.filter(hold__entries__kind=Entry.Kind.HOLD).values_list("hold__entries", flat=True)) & set(pks)
 
 
 def _rules(moved: Moved) -> list[dict[str, Any]]:
