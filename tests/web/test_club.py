@@ -170,7 +170,7 @@ def test_a_code_is_old_after_minutes(ana: Member, phone: Client, letters: Letter
 def test_the_letter_speaks_the_language_of_the_page(ana: Member, letters: Letters) -> None:
     Client(headers={"accept-language": "pt"}).post("/club/ask/", {"email": ANA})
     letters.fetch()
-    assert "O teu código" in letters.taken[0][1]
+    assert "O seu código" in letters.taken[0][1]
     assert "La Tienda" in letters.taken[0][1]
 
 
