@@ -5,6 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from querencia.customers.actions import merging
 from querencia.customers.models import Event, Merge
@@ -108,14 +110,26 @@ def test_spending_points_lowers_no_tier_and_a_refund_does_at_the_periods_end(pro
     shop.spends(ana, 120, "order")
     shop.gives_back(ana, bought, 12_000)
     assert actions.judge_tiers(programme=programme, at=AT + 300 * DAY) == 0
-    found = progress(ana, at=AT)
-    assert found
-    standing, ahead = found
+    found = progress([ana], at=AT)[ana.pk]
+    standing, ahead = found.standing, found.ahead
     assert (standing.tier, standing.until) == ("silver", date(2027, 3, 2))
     assert (ahead.next_tier, ahead.missing, ahead.to_keep) == ("gold", 50_000, 10_000)
     assert actions.judge_tiers(programme=programme, at=AT + 380 * DAY) == 1
     changes = Event.objects.filter(kind="member.tier_changed").order_by("pk").values_list("properties", flat=True)
     assert [(each["from"], each["to"]) for each in changes] == [("", "silver"), ("silver", "")]
+
+
+def test_where_many_stand_is_asked_in_as_few_questions_as_where_one_stands(programme: Programme) -> None:
+    actions.publish_tiers(programme=programme, document=TIERS, at=AT - 300 * DAY)
+    many = [shop.member(programme, f"m{number}") for number in range(12)]
+    for number, each in enumerate(many):
+        shop.earns(each, 2_000 * number)
+    with CaptureQueriesContext(connection) as of_one:
+        progress(many[:1], at=AT)
+    with CaptureQueriesContext(connection) as of_many:
+        found = progress(many, at=AT)
+    assert len(of_many) == len(of_one)
+    assert [found[each.pk].ahead.missing for each in many[:3]] == [10_000, 8_000, 6_000]
 
 
 def test_a_tier_may_earn_more(programme: Programme) -> None:

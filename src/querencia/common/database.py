@@ -1,8 +1,9 @@
 """The database beside Django: its address, and locks that a process takes with it when it ends, however it ends."""
 
 import fcntl
+import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -50,10 +51,22 @@ class _Any(Lookup):
 def among(name: str, values: Iterable[Any]) -> Q:
     """``name`` is one of these, be they thousands: as ``name__in``, but on PostgreSQL one parameter in all, since
     psycopg takes longer to read thousands of places in a statement than PostgreSQL takes to answer it."""
-    listed = list(values)
+    given = list(values)
     if connection.vendor == "postgresql":
-        return Q(_Any(F(name), listed))
-    return Q((f"{name}__in", listed))
+        return Q(_Any(F(name), given))
+    return Q((f"{name}__in", given))
+
+
+def within(column: str, kind: str = "bigint") -> str:
+    """The same in plain SQL: a condition with one place, for what `listed` makes of the values."""
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%s::{kind}[])"
+    return f"{column} IN (SELECT value FROM json_each(%s))"  # noqa: S608  (a name of our own)
+
+
+def listed(values: Collection[Any]) -> Any:
+    """Values as the parameter of `within`."""
+    return list(values) if connection.vendor == "postgresql" else json.dumps(list(values))
 
 
 @contextmanager

@@ -12,7 +12,9 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from querencia.common.database import listed, within
 from querencia.customers.models import Customer, Purchase, PurchaseLine
+from querencia.customers.queries import persons
 from querencia.loyalty.allocation import spread
 from querencia.loyalty.earning import DISCOUNT, GOODS, SHIPPING, TAX, Facts, Line
 from querencia.loyalty.ledger import reading
@@ -76,10 +78,10 @@ def load(ids: Iterable[int]) -> dict[int, Bought]:
     fields = ", ".join(f"p.{name}" for name in FIELDS)
     asked = (
         f"SELECT {fields}, c.birthday FROM {reading.table(Purchase)} p JOIN {reading.table(Customer)} c "
-        f"ON c.id = p.customer_id WHERE {reading.within('p.id')} ORDER BY p.id"
+        f"ON c.id = p.customer_id WHERE {within('p.id')} ORDER BY p.id"
     )
     found = {}
-    for row in reading.select(asked, [reading.listed(wanted)]):
+    for row in reading.select(asked, [listed(wanted)]):
         pk, customer, at, amount, currency, channel, branch, tenders, *named, birthday = row
         paid = reading.document(tenders) if tenders is not None else None
         day = date.fromisoformat(birthday) if isinstance(birthday, str) else birthday
@@ -92,10 +94,9 @@ def load(ids: Iterable[int]) -> dict[int, Bought]:
 def _add_lines(found: Mapping[int, Bought]) -> None:
     fields = "purchase_id, number, amount, sku, category, name, quantity"
     asked = (
-        f"SELECT {fields} FROM {reading.table(PurchaseLine)} WHERE {reading.within('purchase_id')} "
-        "ORDER BY purchase_id, number"
+        f"SELECT {fields} FROM {reading.table(PurchaseLine)} WHERE {within('purchase_id')} ORDER BY purchase_id, number"
     )
-    for pk, number, amount, sku, category, name, quantity in reading.select(asked, [reading.listed(found)]):
+    for pk, number, amount, sku, category, name, quantity in reading.select(asked, [listed(found)]):
         is_rest = not sku and not category and quantity is None and name in rests()
         kind = _kind(category, amount, is_rest=is_rest) if is_rest or category else GOODS
         found[pk].lines.append(Line(number, amount, kind, sku, category))
@@ -145,12 +146,11 @@ def given_back(purchases: Iterable[Bought]) -> dict[int, list[Bought]]:
     of = {(each.key, each.source): each for each in purchases}
     if not of:
         return {}
-    everybody = reading.heads({each.customer_id for each in of.values()})
+    everybody = persons.together({each.customer_id for each in of.values()})
     asked = (
-        f"SELECT id, refund_of, source FROM {reading.table(Purchase)} "
-        f"WHERE {reading.within('customer_id')} AND refund_of <> ''"
+        f"SELECT id, refund_of, source FROM {reading.table(Purchase)} WHERE {within('customer_id')} AND refund_of <> ''"
     )
-    rows = reading.select(asked, [reading.listed(everybody)])
+    rows = reading.select(asked, [listed(everybody)])
     ids = {pk: of[key, source].pk for pk, key, source in rows if (key, source) in of}
     found: dict[int, list[Bought]] = {}
     for pk, refund in load(ids).items():

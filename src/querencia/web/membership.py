@@ -3,9 +3,10 @@
 from typing import Any
 
 from querencia.common.time import now
-from querencia.loyalty import queries, tiers
+from querencia.loyalty import queries
 from querencia.loyalty.models import Member, Programme
 from querencia.loyalty.queries import standings, telling
+from querencia.loyalty.queries.standings import Place
 from querencia.web import points_words
 from querencia.web.templatetags.house import signed
 
@@ -18,8 +19,7 @@ def card(programme: Programme, members: list[Member], *, size: int = SHOWN) -> d
     first = next((each for each in members if each.left_at is None), members[0])
     has = queries.balances([first.pk], at=at)[first.pk]
     moves = [each for each in queries.history(first, size=3 * size) if each.points or each.kind == "adjust"][:size]
-    where = standings.progress(first, at=at)
-    scheme = standings.scheme_of(programme, at=at)
+    place = standings.progress([first], at=at).get(first.pk)
     return {
         "programme": programme,
         "member": first,
@@ -27,8 +27,8 @@ def card(programme: Programme, members: list[Member], *, size: int = SHOWN) -> d
         "has": has,
         "balance": points_words.balance(has, programme.time_zone),
         "besides": points_words.besides(has),
-        "standing": points_words.standing(scheme[1], *where, programme.currency) if scheme and where else [],
-        "way": _way(scheme[1], *where) if scheme and where else None,
+        "standing": points_words.standing(place, programme.currency) if place else [],
+        "way": _way(place) if place else None,
         "moves": [
             {
                 "moved": each.moved,
@@ -41,8 +41,9 @@ def card(programme: Programme, members: list[Member], *, size: int = SHOWN) -> d
     }
 
 
-def _way(scheme: tiers.Scheme, where: tiers.Standing, ahead: tiers.Progress) -> dict[str, Any] | None:
+def _way(place: Place) -> dict[str, Any] | None:
     """How far it is to the next tier, as parts of what it needs."""
+    scheme, ahead = place.scheme, place.ahead
     if not ahead.next_tier:
         return None
     needs_all = scheme.tiers[scheme.rank(ahead.next_tier)].reach

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from querencia.common import money
-from querencia.loyalty import tiers
 from querencia.loyalty.earning import plainly
 from querencia.loyalty.queries import Balance
+from querencia.loyalty.queries.standings import Place
 from querencia.loyalty.queries.telling import Told
 from querencia.web.templatetags.house import day, exact, locale, number, weekday_name
 
@@ -194,8 +194,9 @@ def metric(name: str, count: int, currency: str) -> str:
             return points(count)
 
 
-def standing(scheme: tiers.Scheme, where: tiers.Standing, ahead: tiers.Progress, currency: str) -> list[str]:
+def standing(place: Place, currency: str) -> list[str]:
     """Where somebody stands, until when, what keeps it, and what is missing to the next."""
+    scheme, where, ahead = place.scheme, place.standing, place.ahead
     name = scheme.names.get(where.tier, where.tier)
     said = []
     if name and where.until:

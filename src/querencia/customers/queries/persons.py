@@ -45,15 +45,22 @@ def heads(customer_ids: Iterable[int]) -> dict[int, int]:
 def nodes(customer_ids: Iterable[int]) -> dict[int, list[int]]:
     """For each customer all that are the same person, they themselves among them, the oldest first."""
     wanted = list(dict.fromkeys(customer_ids))
-    found: dict[int, list[int]] = {}
-    for some in asked(wanted):
+    head_of = together(wanted)
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for pk, head in sorted(head_of.items()):
+        members[head].append(pk)
+    return {pk: members[head_of[pk]] for pk in wanted}
+
+
+def together(customer_ids: Iterable[int]) -> dict[int, int]:
+    """Who stands for the person, by each of these customers and by all who are one person with any of them."""
+    found = {pk: pk for pk in customer_ids}
+    for some in asked(found):
         # In one question: between two, others may make somebody else stand for the person.
         heads = Customer.objects.filter(among("pk", some), person__isnull=False).values("person_id")
-        together: defaultdict[int | None, list[int]] = defaultdict(list)
-        for pk, head in Customer.objects.filter(person_id__in=heads).order_by("pk").values_list("pk", "person_id"):
-            together[head].append(pk)
-        found |= {pk: members for members in together.values() for pk in members}
-    return {pk: found.get(pk, [pk]) for pk in wanted}
+        rows = Customer.objects.filter(person_id__in=heads).values_list("pk", "person_id")
+        found |= {pk: head for pk, head in rows if head}
+    return found
 
 
 def named(customers: Iterable[Customer]) -> list[Customer]:

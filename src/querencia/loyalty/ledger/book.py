@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q
 
+from querencia.common.database import listed, within
 from querencia.customers.queries import persons
 from querencia.loyalty import allocation, models
 from querencia.loyalty.ledger import reading, rows
@@ -88,17 +89,15 @@ class Book:
         wanted = set(customer_ids)
         members = reading.table(Member)
         if ids := list(member_ids):
-            asked = f"SELECT customer_id FROM {members} WHERE {reading.within('id')}"
-            wanted |= {row[0] for row in reading.select(asked, [reading.listed(ids)])}
-        self.head_of = reading.heads(wanted)
+            asked = f"SELECT customer_id FROM {members} WHERE {within('id')}"
+            wanted |= {row[0] for row in reading.select(asked, [listed(ids)])}
+        self.head_of = persons.together(wanted)
         lock = " FOR NO KEY UPDATE" if connection.vendor == "postgresql" else ""
         held = (
             f"SELECT id, customer_id, joined_at, left_at, {', '.join(OF_MEMBER)} FROM {members} "
-            f"WHERE programme_id = %s AND {reading.within('customer_id')} ORDER BY id{lock}"
+            f"WHERE programme_id = %s AND {within('customer_id')} ORDER BY id{lock}"
         )
-        for pk, customer, joined, left, *sums in reading.select(
-            held, [self.programme.pk, reading.listed(self.head_of)]
-        ):
+        for pk, customer, joined, left, *sums in reading.select(held, [self.programme.pk, listed(self.head_of)]):
             purse = Purse(pk, customer, reading.moment(joined), reading.moment(left), *sums)
             purse.head = self.head_of[customer]
             self.purses[pk] = purse
@@ -112,8 +111,8 @@ class Book:
     def known(self, keys: Iterable[str]) -> dict[str, list[Entry]]:
         """Entries under these keys, of whichever member."""
         wanted = sorted(set(keys))
-        asked = f"SELECT id FROM {reading.table(Entry)} WHERE {reading.within('key', 'text')} AND programme_id = %s"
-        ids = [row[0] for row in reading.select(asked, [reading.listed(wanted), self.programme.pk])] if wanted else []
+        asked = f"SELECT id FROM {reading.table(Entry)} WHERE {within('key', 'text')} AND programme_id = %s"
+        ids = [row[0] for row in reading.select(asked, [listed(wanted), self.programme.pk])] if wanted else []
         found: dict[str, list[Entry]] = {}
         for some in persons.asked(ids):
             for entry in Entry.objects.filter(pk__in=some).order_by("pk"):

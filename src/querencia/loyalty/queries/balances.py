@@ -1,6 +1,7 @@
 # ruff: noqa: S608  (the statement is put together from names of our own)
 """What members have at a moment. Decided here, from the lots and holds as they stand: no sweep has to have come by."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,17 +46,16 @@ def balances(member_ids: Iterable[int], *, at: datetime) -> dict[int, Balance]:
 
 def people_of(member_ids: Sequence[int]) -> dict[int, list[int]]:
     """By member all members of the same programme that are the same person."""
-    place = ("pk", "programme_id", "customer__person_id")
-    merged: dict[int, tuple[int, int | None]] = {}
+    found: dict[int, list[int]] = {}
     for some in persons.asked(member_ids):
-        found = Member.objects.filter(pk__in=some, customer__person__isnull=False)
-        merged |= {pk: (programme, head) for pk, programme, head in found.values_list(*place)}
-    together: dict[tuple[int, int | None], list[int]] = {}
-    for some in persons.asked(head for _programme, head in merged.values() if head):
-        found = Member.objects.filter(customer__person_id__in=some).order_by("pk")
-        for pk, programme, head in found.values_list(*place):
-            together.setdefault((programme, head), []).append(pk)
-    return {pk: together[merged[pk]] if pk in merged else [pk] for pk in member_ids}
+        # In one question: between two, others may make somebody else stand for the person.
+        heads = Member.objects.filter(pk__in=some, customer__person__isnull=False).values("customer__person_id")
+        rows = Member.objects.filter(customer__person_id__in=heads).order_by("pk")
+        together: defaultdict[tuple[int, int | None], list[int]] = defaultdict(list)
+        for pk, programme, head in rows.values_list("pk", "programme_id", "customer__person_id"):
+            together[programme, head].append(pk)
+        found |= {pk: group for group in together.values() for pk in group}
+    return {pk: found.get(pk, [pk]) for pk in member_ids}
 
 
 def _rows(member_ids: Sequence[int]) -> list[tuple[Any, ...]]:

@@ -169,11 +169,26 @@ def stands(
     return [Stands(group[0], standing, up, keep) for group, standing, up, keep in figures]
 
 
-def progress(member: Member, *, at: datetime) -> tuple[tiers.Standing, tiers.Progress] | None:
-    """Where a member's person stands, what leads on and what keeps it; None without tiers."""
-    found = scheme_of(member.programme, at=at)
-    if found is None:
-        return None
-    _row, scheme = found
-    [each] = stands(member.programme, scheme, [people_of([member.pk])[member.pk]], at=at)
-    return each.standing, tiers.progress(scheme, each.standing, rolling=each.rolling, kept=each.kept)
+@dataclass(frozen=True)
+class Place:
+    """Where a member's person stands, what leads on and what keeps it, by which scheme."""
+
+    scheme: tiers.Scheme
+    standing: tiers.Standing
+    ahead: tiers.Progress
+
+
+def progress(members: Sequence[Member], *, at: datetime) -> dict[int, Place]:
+    """By member, in a few questions however many they are; nobody of programmes without tiers."""
+    found: dict[int, Place] = {}
+    people = people_of([member.pk for member in members])
+    for programme in Programme.objects.filter(pk__in={member.programme_id for member in members}):
+        known = scheme_of(programme, at=at)
+        if known is None:
+            continue
+        scheme = known[1]
+        mine = [member.pk for member in members if member.programme_id == programme.pk]
+        for pk, each in zip(mine, stands(programme, scheme, [people[pk] for pk in mine], at=at), strict=True):
+            ahead = tiers.progress(scheme, each.standing, rolling=each.rolling, kept=each.kept)
+            found[pk] = Place(scheme, each.standing, ahead)
+    return found

@@ -46,10 +46,10 @@ from querencia.customers.queries import facts, persons
 from querencia.loyalty import queries
 from querencia.loyalty.actions.joining import join
 from querencia.loyalty.actions.members import NewMember
-from querencia.loyalty.models import Member, Programme
+from querencia.loyalty.models import Programme
 from querencia.loyalty.queries import naming
 from querencia.loyalty.queries.history import Moved
-from querencia.loyalty.queries.standings import progress, scheme_of
+from querencia.loyalty.queries.standings import Place, progress
 
 router = Router(tags=[TAG])
 WHY = {
@@ -302,6 +302,7 @@ def _told(member_ids: Sequence[int], at: datetime) -> dict[int, MemberTold]:
     rows = naming.by_id(member_ids)
     heads = persons.heads(row.customer_id for row in rows.values())
     left = queries.balances(rows, at=at)
+    places = progress(list(rows.values()), at=at)
     return {
         pk: MemberTold(
             id=pk,
@@ -311,20 +312,17 @@ def _told(member_ids: Sequence[int], at: datetime) -> dict[int, MemberTold]:
             joined_at=row.joined_at,
             left_at=row.left_at,
             balance=BalanceTold.model_validate(left[pk], from_attributes=True),
-            standing=_standing(row, at),
+            standing=_standing(places[pk]) if pk in places else None,
         )
         for pk, row in rows.items()
     }
 
 
-def _standing(row: Member, at: datetime) -> StandingTold | None:
-    tiers, found = scheme_of(row.programme, at=at), progress(row, at=at)
-    if tiers is None or found is None:
-        return None
-    standing, ahead = found
+def _standing(place: Place) -> StandingTold:
+    standing, ahead = place.standing, place.ahead
     return StandingTold(
         tier=standing.tier,
-        name=tiers[1].names.get(standing.tier, standing.tier),
+        name=place.scheme.names.get(standing.tier, standing.tier),
         since=standing.since,
         until=standing.until,
         next_tier=ahead.next_tier,
