@@ -36,6 +36,11 @@ TIER_CHANGED = "member.tier_changed"
 POINTS_EARNED = "points.earned"
 POINTS_REDEEMED = "points.redeemed"
 POINTS_EXPIRED = "points.expired"
+REFERRAL_CLAIMED = "referral.claimed"
+REFERRAL_QUALIFIED = "referral.qualified"
+REFERRAL_REWARDED = "referral.rewarded"
+REFERRAL_REJECTED = "referral.rejected"
+REFERRAL_REVERSED = "referral.reversed"
 
 # What the house calls itself where it records them. Who else called themselves so could take a key of its events, and
 # have one never told.
@@ -83,6 +88,27 @@ KINDS = {
         Kind(POINTS_EARNED, pgettext_lazy("event", "Points earned"), _("Members earned points, or were given some")),
         Kind(POINTS_REDEEMED, pgettext_lazy("event", "Points spent"), _("Members spent points")),
         Kind(POINTS_EXPIRED, pgettext_lazy("event", "Points lapsed"), _("Points of members lapsed")),
+        Kind(REFERRAL_CLAIMED, pgettext_lazy("event", "Brought a friend"), _("A friend joined by a member's link")),
+        Kind(
+            REFERRAL_QUALIFIED,
+            pgettext_lazy("event", "Their friend bought"),
+            _("A friend who was brought bought enough; the return window is open"),
+        ),
+        Kind(
+            REFERRAL_REWARDED,
+            pgettext_lazy("event", "Rewarded for a friend"),
+            _("A member and the friend they brought were rewarded"),
+        ),
+        Kind(
+            REFERRAL_REJECTED,
+            pgettext_lazy("event", "A friend does not count"),
+            _("A friend who was brought earns nobody a reward"),
+        ),
+        Kind(
+            REFERRAL_REVERSED,
+            pgettext_lazy("event", "Reward for a friend taken back"),
+            _("A friend gave back what they bought, after the reward"),
+        ),
     )
 }
 

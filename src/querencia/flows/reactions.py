@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from querencia.customers import kinds
 from querencia.customers.models import Event
 from querencia.flows import points
+from querencia.loyalty import actions as loyalty
 from querencia.loyalty.queries.programmes import begun
 from querencia.measures import actions as measuring
 from querencia.measures import queries as measured
@@ -46,6 +47,14 @@ def move_points(events: Sequence[Event], at: datetime) -> None:
                 points.refund(programme=programme, purchases=back, at=at)
 
 
+def settle_referrals(events: Sequence[Event], at: datetime) -> None:
+    """Friends who were brought bought something, or gave it back."""
+    ids = [pk for event in events for pk in event.properties.get("purchases", ())]
+    for programme in begun(at=at):
+        for some in batched(ids, PURCHASES_TOGETHER, strict=False):
+            loyalty.settle_referrals(programme=programme, purchases=some, at=at)
+
+
 def tell_endpoints(events: Sequence[Event], at: datetime) -> None:
     """Write down a message for every endpoint that wants the event; it is sent from there."""
     webhooks.note(events=events, at=at)
@@ -53,12 +62,13 @@ def tell_endpoints(events: Sequence[Event], at: datetime) -> None:
 
 REACTIONS: dict[str, tuple[Reaction, ...]] = {
     kinds.IMPORT_DONE: (measure_anew,),
-    kinds.PURCHASES_RECORDED: (move_points,),
+    kinds.PURCHASES_RECORDED: (move_points, settle_referrals),
 }
 
 TITLES = {
     "tell_endpoints": gettext_lazy("Tell other systems"),
     "move_points": gettext_lazy("Earn points, or take them back"),
+    "settle_referrals": gettext_lazy("See what became of friends who were brought"),
     "measure_anew": gettext_lazy("Measure the business anew"),
 }
 

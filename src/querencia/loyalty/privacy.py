@@ -6,19 +6,19 @@ from itertools import batched
 from typing import Any, Never
 
 from django.db import transaction
-from django.db.models import CharField, F, QuerySet, Value
+from django.db.models import CharField, F, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext_lazy as _
 
 from querencia.customers.privacy import Section, words_of
 from querencia.loyalty.ledger import Book
-from querencia.loyalty.models import Adjustment, Entry, Hold, Member, Programme, Standing
+from querencia.loyalty.models import Adjustment, Entry, Hold, Member, Programme, Referral, ReferralCode, Standing
 
 ROWS = 2_000
 ASKED = 1_000
 ERASED = "erased:"
 # Keys that we made of numbers of our own; all others were given to us, and may name an order or a person.
-OURS = ("purchase:", "refund:", "expire:", "activate:", "repay:", ERASED)
+OURS = ("purchase:", "refund:", "expire:", "activate:", "repay:", "give:referral:", "take_back:referral:", ERASED)
 
 PERIODS: Sequence[Never] = ()
 HOLDS: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +26,8 @@ HOLDS: Mapping[str, tuple[str, ...]] = {
     "Entry": ("key",),
     "Hold": ("key",),
     "Adjustment": ("key", "reason"),
+    "ReferralCode": ("code",),
+    "Referral": ("remark",),
 }
 FREE: Mapping[str, str] = {
     "Programme": "what the business promises everybody",
@@ -37,6 +39,9 @@ FREE: Mapping[str, str] = {
     "Allocation": "figures",
     "CapUse": "figures",
     "Standing": "words of the programme",
+    "ReferralTerms": "terms for everybody",
+    "Referral.why": "words of ours",
+    "Referral.signals": "words of ours: which kinds of addresses agree, no address",
 }
 
 
@@ -76,11 +81,29 @@ def facts_of(customer_ids: Sequence[int]) -> Iterator[Section]:
     columns = {"points": _("points"), "reason": _("reason"), "state": _("state"), "asked_at": _("asked")}
     words = words_of(Adjustment, ("state",))
     yield Section("corrections", _("Corrections by hand"), columns, by_hand.values(*columns).iterator(ROWS), words)
+    yield from _friends(customer_ids)
+
+
+def _friends(customer_ids: Sequence[int]) -> Iterator[Section]:
+    codes = ReferralCode.objects.filter(member__customer__in=customer_ids).order_by("pk")
+    columns = {"code": _("code"), "made_at": _("made")}
+    yield Section("referral_codes", _("Codes to bring friends with"), columns, codes.values(*columns).iterator(ROWS))
+    words = words_of(Referral, ("state", "via"))
+    # Of either what is theirs: nothing that names the other.
+    for name, title, of in (
+        ("friends", _("Friends they brought"), "advocate"),
+        ("brought_by", _("How a friend brought them"), "friend"),
+    ):
+        rows = Referral.objects.filter(**{f"{of}__customer__in": customer_ids}).order_by("pk")
+        columns = {"state": _("what became of it"), "via": _("how"), "claimed_at": _("when"), "remark": _("remark")}
+        columns[f"{of}_points"] = _("points")
+        yield Section(name, title, columns, rows.values(*columns).iterator(ROWS), words)
 
 
 def erase(customer_ids: Sequence[int], *, at: datetime) -> None:
     """These customers are members no more: what they have lapses, and nothing that was given to us names them."""
     for some in batched(customer_ids, ASKED, strict=False):
+        _forget_friends(some, at)
         for programme in Programme.objects.filter(members__customer__in=some).distinct().order_by("pk"):
             _let_lapse(programme, some, at)
         members = Member.objects.filter(customer__in=some)
@@ -92,6 +115,16 @@ def erase(customer_ids: Sequence[int], *, at: datetime) -> None:
         for known in OURS:
             given = given.exclude(key__startswith=known)
         _emptied(given, "key")
+
+
+def _forget_friends(customer_ids: Sequence[int], at: datetime) -> None:
+    """Nobody comes by their code any more, and nobody is rewarded for bringing them."""
+    codes = ReferralCode.objects.filter(member__customer__in=customer_ids)
+    _emptied(codes.exclude(code__startswith=ERASED), "code")
+    theirs = Referral.objects.filter(Q(advocate__customer__in=customer_ids) | Q(friend__customer__in=customer_ids))
+    theirs.exclude(remark="").update(remark="")
+    friends = Referral.objects.filter(friend__customer__in=customer_ids, state__in=["claimed", "qualified"])
+    friends.update(state=Referral.State.REJECTED, why="erased", settled_at=at)
 
 
 @transaction.atomic

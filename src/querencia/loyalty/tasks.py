@@ -5,6 +5,7 @@ from huey.contrib.djhuey import db_periodic_task
 
 from querencia.common.time import now
 from querencia.loyalty import actions, queries
+from querencia.loyalty.queries.programmes import begun
 
 
 @db_periodic_task(crontab(minute="7"))  # type: ignore[untyped-decorator]
@@ -20,3 +21,11 @@ def judge_tiers() -> None:
     at = now()
     for programme in queries.running(at=at):
         actions.judge_tiers(programme=programme, at=at)
+
+
+@db_periodic_task(crontab(minute="37"))  # type: ignore[untyped-decorator]
+def settle_referrals() -> None:
+    """Every hour: whose return window is over is rewarded, and whoever gave everything back is not."""
+    at = now()
+    for programme in begun(at=at):
+        actions.settle_referrals(programme=programme, at=at)

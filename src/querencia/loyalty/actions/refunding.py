@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Sum
 
-from querencia.loyalty import allocation, expiry, refunds
+from querencia.loyalty import expiry, refunds
 from querencia.loyalty.actions.caps import Caps, capped
+from querencia.loyalty.actions.reclaiming import claw_back
 from querencia.loyalty.actions.results import CREATED, UNCHANGED
 from querencia.loyalty.earning import Outcome, Rule, Snapshot, evaluate
-from querencia.loyalty.ledger import Book, Given, Lot, Taken
+from querencia.loyalty.ledger import Book, Given
 from querencia.loyalty.models import Allocation, Entry, Programme
 from querencia.loyalty.purchases import Bought, given_back, load, net, originals
 from querencia.loyalty.rulebook import Rulebook
@@ -144,9 +145,13 @@ class _Taking:
         points = due.points if due.points <= 0 else max(0, due.points - lapsed)
         by_rule = {effect.rule.key: effect.points for effect in outcome.effects}
         detail = {"target": due.target, "asked": points, "rules": by_rule}
-        key, told = f"refund:{refunded.pk}", {"purchase_id": refunded.pk, "corrects_id": grant.entry.pk}
+        key = f"refund:{refunded.pk}"
+        told: dict[str, Any] = {"purchase_id": refunded.pk, "corrects_id": grant.entry.pk}
         if points >= 0:
-            moved = self._take(grant, key, points, detail, told)
+            entry = grant.entry
+            moved = claw_back(
+                self.book, member_id=entry.member_id, entry_id=entry.pk, key=key, points=points, detail=detail, **told
+            )
         else:
             moved = -self._return(grant, key, -points, detail, told)
         self._count(grant, rules, by_rule)
@@ -161,32 +166,6 @@ class _Taking:
         rooms |= {key: 0 for key, why in detail.get("passed_over", {}).items() if why == "cap"}
         facts = net(grant.bought, all_of_order, self.zone)
         return evaluate(facts, Snapshot(**detail["member"]), rules, room=lambda rule: rooms.get(rule.key))
-
-    def _take(self, grant: _Grant, key: str, points: int, detail: dict[str, Any], told: Mapping[str, Any]) -> int:
-        """From this grant's pending points, then its others, then other lots, and then by policy not, or on credit."""
-        person = self.book.person_of(grant.entry.member_id)
-        parts: list[Taken] = []
-        left = points
-        for lots in self._sources(person, grant.entry.pk):
-            some = allocation.allocate(lots, left)
-            parts += some
-            left -= sum(part for _lot, part in some)
-        owed = 0
-        if self.book.programme.deficit == "owe":
-            owed = max(0, min(left, self.book.programme.deficit_max + sum(purse.deficit for purse in person)))
-        detail |= {"taken": points - left + owed}
-        also = {grant.entry.member_id: owed}
-        self.book.debit("claw_back", key, parts, to="clawed_back", also=also, detail=detail, **told)
-        return points - left + owed
-
-    def _sources(self, person: Sequence[Any], entry_id: int) -> list[list[Lot]]:
-        usable, waiting = self.book.usable(person), self.book.waiting(person)
-        return [
-            [lot for lot in waiting if lot.entry_id == entry_id],
-            [lot for lot in usable if lot.entry_id == entry_id],
-            [lot for lot in usable if lot.entry_id != entry_id],
-            [lot for lot in waiting if lot.entry_id != entry_id],
-        ]
 
     def _return(self, grant: _Grant, key: str, points: int, detail: dict[str, Any], told: Mapping[str, Any]) -> int:
         """An earlier step took more than is due now: it comes back as points of the grant's own terms, after what is

@@ -4,6 +4,7 @@ allocations, versions of rules and standings are append-only: a correction is an
 from querencia.loyalty.models.ledger import Allocation, Entry, Hold, Lot
 from querencia.loyalty.models.members import Adjustment, CapUse, Member, Standing
 from querencia.loyalty.models.programme import Partner, Programme, RuleVersion, TierScheme
+from querencia.loyalty.models.referrals import Referral, ReferralCode, ReferralTerms
 
 __all__ = [
     "Adjustment",
@@ -15,6 +16,9 @@ __all__ = [
     "Member",
     "Partner",
     "Programme",
+    "Referral",
+    "ReferralCode",
+    "ReferralTerms",
     "RuleVersion",
     "Standing",
     "TierScheme",
