@@ -22,6 +22,7 @@ INSIDE = {
     "a rule": "/loyalty/1/rules/every-purchase/",
     "a new rule": "/loyalty/1/rules/",
     "tiers": "/loyalty/1/tiers/",
+    "a programme tried on purchases": "/loyalty/1/trial/",
     "corrections of points": "/loyalty/waiting/",
     "imports": "/imports/",
     "live events": "/arrivals/",

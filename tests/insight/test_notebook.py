@@ -189,6 +189,7 @@ CHARTS: dict[str, Callable[[], Any]] = {
     "weights": lambda: plot.weights(drivers.weights(samples.attitudes(), **ASKED)),
     "contrasts": lambda: plot.contrasts(drivers.penalty_reward(samples.attitudes(), low=50, high=75, **ASKED)),
     "iceberg": lambda: plot.iceberg(iceberg.asked(samples.problems(), customers=20_000)),
+    "compared": lambda: plot.compared([{"name": "A", "before": 1, "after": 2}], title="customers"),
     "effects": lambda: plot.effects(uplift.effects(samples.mailing(1_200))),
 }
 

@@ -160,6 +160,13 @@ def test_a_programme_is_begun_and_stopped_by_a_button(manager: Client) -> None:
     assert Programme.objects.get().starts_at == began
 
 
+def sure(client: Client, path: str, given: dict[str, Any], **changed: Any) -> Any:
+    """Look at what it changes, and want it: what was looked at, or something else."""
+    page = text(client.post(path, given))
+    [seal] = re.findall(r'name="sure" value="(\w+)"', page)
+    return client.post(path, {**given, **changed, "sure": seal})
+
+
 # -- changing ----------------------------------------------------------------------------------------------------------
 
 
@@ -172,14 +179,52 @@ def test_a_rule_is_changed_by_a_version_after_one_saw_what_it_touches(manager: C
     assert "amount &gt;= 2000 &amp;&amp; weekday in [1, 2]" in page
     assert "on Monday and Tuesday" in page
     assert RuleVersion.objects.count() == 1
-    answer = manager.post(path, {**given, "sure": "1"})
-    assert answer.status_code == 302
+    assert sure(manager, path, given).status_code == 302
     old, new = RuleVersion.objects.order_by("version")
     assert old.document == shop.BASE["base"]
     assert new.document["if"] == "amount >= 2000 && weekday in [1, 2]"
-    manager.post(path, {**given, "sure": "1"})
+    assert "nothing would change" in text(manager.post(path, given))
     assert RuleVersion.objects.count() == 2
     assert "Version 2" in text(manager.get(path))
+
+
+def test_a_rule_is_tried_on_what_was_bought_and_counts_only_as_it_was_tried(
+    manager: Client, programme: Programme
+) -> None:
+    ana, bruno = shop.member(programme), shop.member(programme, "bruno")
+    shop.buys(ana, 30_000, at=now() - timedelta(days=40))
+    shop.buys(bruno, 1_000, at=now() - timedelta(days=500))
+    path = f"/loyalty/{programme.pk}/rules/base/"
+    page = text(manager.post(path, RULE))
+    assert "In the last 12 months it would have given 100 points more, 400 points in all: €1.00 more." in page
+    assert page.count('class="figure"><svg') == 2
+    assert re.search(r"Every purchase</th><td class=\"num\">300</td><td class=\"num\">400<", page)
+    assert "it would have given 103 points more, 413 points in all" in text(
+        manager.post(path, {**RULE, "months": "24"})
+    )
+    for changed in ({"points": "3"}, {"weekdays": ["1"]}):
+        page = text(sure(manager, path, RULE, **changed))
+        assert "changed after it had been tried" in page
+    actions.publish_rules(programme=programme, documents={"gift": {"then": {"points": 1}}}, at=now())
+    before = text(manager.post(path, RULE))
+    [seal] = re.findall(r'name="sure" value="(\w+)"', before)
+    actions.publish_rules(programme=programme, documents={"gift": {}}, at=now())
+    assert "something else was published meanwhile" in text(manager.post(path, {**RULE, "sure": seal}))
+    assert not RuleVersion.objects.filter(key="base", version=2).exists()
+    assert sure(manager, path, RULE).status_code == 302
+    assert RuleVersion.objects.get(key="base", version=2).document["then"] == {"points": 2, "per": 150}
+
+
+def test_a_programme_is_tried_before_it_is_begun(manager: Client) -> None:
+    manager.post("/loyalty/new/?from=money", {**POLICY, **named("rule", RULE)})
+    [made] = queries.programmes()
+    empty = text(manager.get(f"/loyalty/{made.pk}/trial/"))
+    assert "nothing was bought" in empty
+    shop.buys(shop.customer(), 3_000, at=now() - timedelta(days=3))
+    page = text(manager.get(f"/loyalty/{made.pk}/trial/"))
+    assert "it would have given 40 points, at a cost of €0.50" in page
+    assert "There are no members yet: they are those of 1 customer," in page
+    assert "Start the programme" in page
 
 
 def test_what_the_form_does_not_show_of_a_rule_stays(manager: Client, programme: Programme) -> None:
@@ -188,8 +233,8 @@ def test_what_the_form_does_not_show_of_a_rule_stays(manager: Client, programme:
     actions.publish_rules(programme=programme, documents={"tea": document}, at=now())
     page = text(manager.get(f"/loyalty/{programme.pk}/rules/tea/"))
     assert "channel == &#x27;web&#x27; || hour &lt; 9" in page
-    given = {"title": "Tea", "points": "4", "every": "purchase", "round": "down", "more": own["if"], "sure": "1"}
-    manager.post(f"/loyalty/{programme.pk}/rules/tea/", given)
+    given = {"title": "Tea", "points": "4", "every": "purchase", "round": "down", "more": own["if"]}
+    sure(manager, f"/loyalty/{programme.pk}/rules/tea/", given)
     assert RuleVersion.objects.order_by("pk").last().document == {**document, "then": {"points": 4}}  # type: ignore[union-attr]
 
 
@@ -223,7 +268,10 @@ def test_a_changed_promise_touches_new_points_only(manager: Client, programme: P
 def test_new_tiers_are_a_version_and_judge_nobody(manager: Client, programme: Programme) -> None:
     ana = shop.member(programme)
     shop.earns(ana, 40_000, at=now())
-    assert manager.post(f"/loyalty/{programme.pk}/tiers/", TIERS).status_code == 302
+    page = text(manager.post(f"/loyalty/{programme.pk}/tiers/", TIERS))
+    assert TierScheme.objects.count() == 0
+    assert "1 would stand higher, 0 lower" in page
+    assert sure(manager, f"/loyalty/{programme.pk}/tiers/", TIERS).status_code == 302
     assert queries.balances([ana.pk], at=now())[ana.pk].available == 400
     page = text(manager.get("/loyalty/"))
     assert re.search(r"in none</th><td class=\"num\">1</td><td class=\"num\">400<", page)

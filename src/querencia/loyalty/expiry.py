@@ -4,6 +4,7 @@ the second (`available_at <= now < expires_at`)."""
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 UNITS = ("day", "month", "year")
@@ -47,6 +48,7 @@ def day_ends(day: date, *, zone: str) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone)).astimezone(UTC)
 
 
+@lru_cache(maxsize=50_000)
 def later(day: date, count: int, unit: str) -> date:
     """So many days, months or years later; months and years are clamped to the end of the month."""
     if unit == "day":

@@ -13,6 +13,7 @@ Each takes the small table or the result that the function named in it returns, 
 
 from querencia.insight.plot.asking import contrasts, drivers, iceberg, weights
 from querencia.insight.plot.buying import cohorts, concentration, defections, purchases, scores, sparkline
+from querencia.insight.plot.comparing import compared
 from querencia.insight.plot.drawing import picture, svg
 from querencia.insight.plot.renewing import gain, renewals
 from querencia.insight.plot.staying import hazard, survival
@@ -21,6 +22,7 @@ from querencia.insight.plot.trusting import calibration, effects, lift, qini
 __all__ = [
     "calibration",
     "cohorts",
+    "compared",
     "concentration",
     "contrasts",
     "defections",

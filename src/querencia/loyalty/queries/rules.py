@@ -42,3 +42,9 @@ def schemes(programme: Programme) -> list[TierScheme]:
 def rule_of(document: Mapping[str, Any], *, key: str) -> Rule:
     """What a document says, before it is published. Raises ValueError with what is wrong where."""
     return read(document, key=key)
+
+
+def mark(programme: Programme) -> str:
+    """What changes whenever a version of a rule or of the tiers is published."""
+    newest = (model.objects.filter(programme=programme).order_by("-pk").first() for model in (RuleVersion, TierScheme))
+    return ".".join(str(each.pk if each else 0) for each in newest)

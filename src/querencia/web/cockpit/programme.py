@@ -11,16 +11,20 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from querencia.business.queries import business
 from querencia.common.time import now
 from querencia.loyalty import actions
 from querencia.loyalty.models import Programme
 from querencia.loyalty.queries import health, rules
+from querencia.loyalty.queries import trial as trials
+from querencia.loyalty.queries.programmes import is_running
 from querencia.loyalty.queries.standings import scheme_of
+from querencia.loyalty.replay import Promise
 from querencia.web import points_words
 from querencia.web.access import Request, needs
+from querencia.web.cockpit import trying
 from querencia.web.cockpit.loyalty import found
 from querencia.web.cockpit.loyalty_forms import (
     POLICY,
@@ -118,16 +122,18 @@ def rule(request: Request, pk: int, key: str = "") -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         document = form.document(before)
         name = key or free_key(form.cleaned_data["title"], rules.keys(programme))
-        if request.POST.get("sure") == "1":
+        if trying.is_tried(request, programme, name, document):
             if (answer := _published(request, programme, name, document, form)) is not None:
                 return answer
         elif _is_a_rule(document, name, form):
-            review = _review(programme, before, document, names)
+            review = _review(request, programme, name, before, document, names)
     told = [
         {"row": row, "gives": points_words.gives(row.document, programme.currency) if row.document else ""}
         for row in history
     ]
-    context = {"programme": programme, "form": form, "key": key, "history": told, "review": review, "before": before}
+    changed = bool(review and request.POST.get("sure"))
+    context = {"programme": programme, "form": form, "key": key, "history": told, "before": before}
+    context |= {"review": review, "was_changed": changed}
     return render(request, "cockpit/loyalty_rule.html", context)
 
 
@@ -156,7 +162,12 @@ def _published(
 
 
 def _review(
-    programme: Programme, before: Mapping[str, Any], after: Mapping[str, Any], names: Mapping[str, str]
+    request: Request,
+    programme: Programme,
+    key: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    names: Mapping[str, str],
 ) -> dict[str, Any]:
     members = health.health(programme, at=now()).members
     touched = ngettext(
@@ -164,12 +175,16 @@ def _review(
         "It touches what %(count)s members buy from now on.",
         members,
     )
+    promise = trials.in_force(programme, at=now())
+    is_same = dict(before) == dict(after)
     return {
         "was": _said(before, programme, names) if before else [],
         "is": _said(after, programme, names),
         "condition": after.get("if", ""),
-        "is_same": dict(before) == dict(after),
+        "is_same": is_same,
         "touches": touched % {"count": number(members)},
+        "seal": trying.seal(programme, key, after),
+        "tried": None if is_same else trying.tried(request, programme, promise, trials.with_rule(promise, key, after)),
     }
 
 
@@ -201,14 +216,43 @@ def tiers(request: Request, pk: int) -> HttpResponse:
     before = history[0].document if history else {}
     start = tiers_initial(before or templates(programme.currency)[2]["tiers"], programme.currency)
     form = TiersForm(request.POST or None, initial=start, currency=programme.currency)
+    review = None
     if request.method == "POST" and form.is_valid():
+        document = form.document()
         try:
-            made = actions.publish_tiers(programme=programme, document=form.document(), at=now(), staff=request.user)
+            if trying.is_tried(request, programme, "tiers", document):
+                return _tiers_published(request, programme, document)
+            review = _tiers_review(request, programme, before, document)
+        except ValueError as fault:
+            form.add_error(None, str(fault))
         except ValidationError as refused:
             form.add_error(None, refused.messages)
-        else:
-            said = _("Version %(number)s of the tiers counts. Members are judged by it in the coming night.")
-            messages.success(request, said % {"number": made.version})
-            return redirect(f"/loyalty/?of={pk}")
     context = {"programme": programme, "form": form, "history": history, "before": before}
-    return render(request, "cockpit/loyalty_tiers.html", context)
+    return render(request, "cockpit/loyalty_tiers.html", context | {"review": review})
+
+
+def _tiers_review(
+    request: Request, programme: Programme, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Raises ValueError for what are no tiers."""
+    promise = trials.in_force(programme, at=now())
+    tried = trying.tried(request, programme, promise, trials.with_tiers(promise, after))
+    is_same = dict(before) == dict(after)
+    return {"seal": trying.seal(programme, "tiers", after), "is_same": is_same, "tried": tried}
+
+
+def _tiers_published(request: Request, programme: Programme, document: Mapping[str, Any]) -> HttpResponse:
+    made = actions.publish_tiers(programme=programme, document=document, at=now(), staff=request.user)
+    said = _("Version %(number)s of the tiers counts. Members are judged by it in the coming night.")
+    messages.success(request, said % {"number": made.version})
+    return redirect(f"/loyalty/?of={programme.pk}")
+
+
+@require_GET
+@needs("programme")
+def trial(request: Request, pk: int) -> HttpResponse:
+    """The whole programme tried, beside none: what it would have cost, before it is begun."""
+    programme = found(pk)
+    tried = trying.tried(request, programme, Promise(()), trials.in_force(programme, at=now()))
+    context = {"programme": programme, "tried": tried, "is_running": is_running(programme, at=now())}
+    return render(request, "cockpit/loyalty_trial.html", context)

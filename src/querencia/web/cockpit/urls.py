@@ -55,6 +55,7 @@ urlpatterns = [
     path("loyalty/waiting/", loyalty.waiting, name="loyalty_waiting"),
     path("loyalty/waiting/<int:pk>/", loyalty.decide, name="loyalty_decide"),
     path("loyalty/<int:pk>/run/", loyalty.run, name="loyalty_run"),
+    path("loyalty/<int:pk>/trial/", programme.trial, name="loyalty_trial"),
     path("loyalty/<int:pk>/policy/", programme.policy, name="loyalty_policy"),
     path("loyalty/<int:pk>/rules/", programme.rule, name="loyalty_rule_new"),
     path("loyalty/<int:pk>/rules/<slug:key>/", programme.rule, name="loyalty_rule"),
