@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from querencia.customers.models import Event
+from querencia.customers.models import Event, Import
 
 
 class Handling(models.Model):
@@ -64,3 +64,15 @@ class Pruning(models.Model):
 
     def __str__(self) -> str:
         return f"{self.on} {self.name}: {self.rows}"
+
+
+class CatchUp(models.Model):
+    """A file of purchases for which members are looked through: what they bought while their programme ran earns."""
+
+    imported = models.OneToOneField(Import, models.CASCADE, primary_key=True, related_name="+")
+    # The members up to this id have been.
+    after = models.BigIntegerField(_("members up to"), default=0)
+    done_at = models.DateTimeField(_("done"), null=True)
+
+    def __str__(self) -> str:
+        return f"{self.imported_id}: {self.after}"

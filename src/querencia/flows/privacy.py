@@ -34,6 +34,7 @@ FREE: Mapping[str, str] = {
     "Handling.reaction": "a word of ours",
     "RetentionPeriod": "days",
     "Pruning": "counts",
+    "CatchUp": "how far a file has come",
 }
 # Tables of libraries, and what of customers they hold.
 LIBRARIES: Mapping[str, str] = {

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from querencia.customers import kinds
 from querencia.customers.models import Event
-from querencia.flows import points
+from querencia.flows import catching_up, points
 from querencia.loyalty import actions as loyalty
 from querencia.loyalty.queries.programmes import begun
 from querencia.measures import actions as measuring
@@ -47,6 +47,11 @@ def move_points(events: Sequence[Event], at: datetime) -> None:
                 points.refund(programme=programme, purchases=back, at=at)
 
 
+def judge_imported(events: Sequence[Event], at: datetime) -> None:
+    """Have members looked through for what a file brought of them: it earns, too."""
+    catching_up.ask(events, at)
+
+
 def settle_referrals(events: Sequence[Event], at: datetime) -> None:
     """Friends who were brought bought something, or gave it back."""
     ids = [pk for event in events for pk in event.properties.get("purchases", ())]
@@ -61,7 +66,7 @@ def tell_endpoints(events: Sequence[Event], at: datetime) -> None:
 
 
 REACTIONS: dict[str, tuple[Reaction, ...]] = {
-    kinds.IMPORT_DONE: (measure_anew,),
+    kinds.IMPORT_DONE: (measure_anew, judge_imported),
     kinds.PURCHASES_RECORDED: (move_points, settle_referrals),
 }
 
@@ -69,6 +74,7 @@ TITLES = {
     "tell_endpoints": gettext_lazy("Tell other systems"),
     "move_points": gettext_lazy("Earn points, or take them back"),
     "settle_referrals": gettext_lazy("See what became of friends who were brought"),
+    "judge_imported": gettext_lazy("Let what members bought earn"),
     "measure_anew": gettext_lazy("Measure the business anew"),
 }
 

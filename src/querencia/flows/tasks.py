@@ -6,7 +6,7 @@ from huey.contrib.djhuey import db_periodic_task, db_task
 from querencia.business import idempotency
 from querencia.common.time import now
 from querencia.customers.queries import imports as queries
-from querencia.flows import imports, intake, member_door, outbox, privacy, retention
+from querencia.flows import catching_up, imports, intake, member_door, outbox, privacy, retention
 from querencia.measures import queries as measured
 from querencia.measures import tasks as measuring
 from querencia.webhooks import tasks as telling
@@ -39,8 +39,18 @@ def react() -> None:
     while outbox.drain(at=now()):
         pass
     telling.attend_deliveries.call_local()
+    if catching_up.is_waiting():
+        catch_up()
     if measured.next_queued():
         measuring.measure()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def catch_up() -> None:
+    """Let what files brought of members earn, until nothing waits; somebody else at it does the same."""
+    while catching_up.step(at=now()):
+        pass
+    telling.attend_deliveries.call_local()
 
 
 @db_periodic_task(crontab())  # type: ignore[untyped-decorator]

@@ -14,6 +14,7 @@ from querencia.common.time import now
 from querencia.customers import imports as files
 from querencia.customers.models import Import
 from querencia.customers.queries import imports as queries
+from querencia.flows import catching_up
 from querencia.flows import imports as flow
 from querencia.web.access import Request, needs
 from querencia.web.cockpit.forms import UploadForm
@@ -63,6 +64,7 @@ def imported(request: Request, pk: UUID) -> HttpResponse:
             (field.label, column) for field in files.fields(found.kind) if (column := found.mapping.get(field.name))
         ],
         "has_rejects": queries.rejects_path(found) is not None,
+        "earned": catching_up.share_done(found),
     }
     return show(request, "cockpit/import.html", "state", context)
 
