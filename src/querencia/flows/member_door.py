@@ -17,7 +17,7 @@ from querencia.customers.actions.profiles import Profile, keep_profiles
 from querencia.customers.models import ContactPoint
 from querencia.customers.queries import persons
 from querencia.loyalty import actions
-from querencia.loyalty.models import Member, Programme
+from querencia.loyalty.models import Member, Programme, Referral
 
 DIGITS = 6
 MINUTES = 10
@@ -26,11 +26,13 @@ SOURCE = "portal"
 
 @dataclass(frozen=True)
 class Newcomer:
-    """Who joins by themselves."""
+    """Who joins by themselves; by whose code, and whether that friend may read their first name."""
 
     email: str
     given_name: str
     language: str
+    code: str = ""
+    shows_name: bool = False
 
 
 def written(address: str) -> str:
@@ -67,13 +69,17 @@ def send_code(*, address: str, nonce: str, language: str) -> None:
 
 
 @transaction.atomic
-def join(*, programme: Programme, newcomer: Newcomer, at: datetime) -> Member | None:
+def join(*, programme: Programme, newcomer: Newcomer, at: datetime) -> tuple[Member | None, str]:
     """Make a member of whoever proved that the address is theirs: the customer who has it, or a new one. Nothing that
-    is known of a customer is changed."""
+    is known of a customer is changed. With what became of the code by which they came, if they did (see `Claimed`)."""
     people = people_at(newcomer.email)
     if not people:
         traits = {"given_name": newcomer.given_name, "language": newcomer.language}
         profile = Profile(identifiers=(("email", written(newcomer.email)),), traits=traits)
         people = [each.customer_id for each in keep_profiles([profile], at=at, source=SOURCE)]
     made = actions.enrol(programme=programme, members=[actions.NewMember(people[0])], at=at)
-    return made[0] if made else None
+    if not made or not newcomer.code:
+        return (made[0] if made else None), ""
+    claim = actions.NewClaim(made[0].pk, newcomer.code, Referral.Via.PORTAL, newcomer.shows_name)
+    [done] = actions.claim(programme=programme, claims=[claim], at=at)
+    return made[0], done.result

@@ -5,9 +5,10 @@ from typing import Any
 from querencia.common.time import now
 from querencia.loyalty import queries
 from querencia.loyalty.models import Member, Programme
-from querencia.loyalty.queries import standings, telling
+from querencia.loyalty.queries import referrals, standings, telling
 from querencia.loyalty.queries.standings import Place
-from querencia.web import points_words
+from querencia.loyalty.referring import Terms
+from querencia.web import friends_words, points_words
 from querencia.web.templatetags.house import signed
 
 SHOWN = 10
@@ -20,6 +21,7 @@ def card(programme: Programme, members: list[Member], *, size: int = SHOWN) -> d
     has = queries.balances([first.pk], at=at)[first.pk]
     moves = [each for each in queries.history(first, size=3 * size) if each.points or each.kind == "adjust"][:size]
     place = standings.progress([first], at=at).get(first.pk)
+    terms = referrals.in_force(programme, at=at)
     return {
         "programme": programme,
         "member": first,
@@ -29,6 +31,7 @@ def card(programme: Programme, members: list[Member], *, size: int = SHOWN) -> d
         "besides": points_words.besides(has),
         "standing": points_words.standing(place, programme.currency) if place else [],
         "way": _way(place) if place else None,
+        "friends": _friends(programme, first, terms[1] if terms else None),
         "moves": [
             {
                 "moved": each.moved,
@@ -38,6 +41,24 @@ def card(programme: Programme, members: list[Member], *, size: int = SHOWN) -> d
             }
             for each in telling.told(programme, moves)
         ],
+    }
+
+
+def _friends(programme: Programme, member: Member, terms: Terms | None) -> dict[str, Any] | None:
+    """Whom they brought, how far each has come, and what it is worth; nothing, where it is worth nothing and was so."""
+    brought, by = referrals.brought(member, size=SHOWN), referrals.brought_by(member)
+    if terms is None and not brought and by is None:
+        return None
+    mine = referrals.codes([member.pk]).get(member.pk)
+    return {
+        "promise": friends_words.promise(terms, programme.currency) if terms else [],
+        "code": mine.code if mine and terms else "",
+        "brought": [
+            {"row": row, "name": friends_words.name(row), "said": friends_words.to_advocate(row, programme.time_zone)}
+            for row in brought
+        ],
+        "by": by,
+        "own": friends_words.to_friend(by, programme.time_zone) if by else "",
     }
 
 

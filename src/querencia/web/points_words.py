@@ -64,6 +64,8 @@ def why(told: Told) -> str:
     amount = exact(abs(told.amount), told.currency) if told.amount is not None else ""
     if kind == "grant":
         return _("Purchase of %(amount)s") % {"amount": amount} if amount else _gift(told.reason)
+    if kind == "claw_back" and told.reason == "referral_reversed":
+        return _("Taken back: what the friend bought was given back")
     if kind == "claw_back" and amount:
         return _("Taken back after a refund of %(amount)s") % {"amount": amount}
     if kind == "adjust" and told.reason:
@@ -85,6 +87,7 @@ def _gift(reason: str) -> str:
     said = {
         "birthday": _("For the birthday"),
         "referral": _("For bringing a friend"),
+        "referred": _("For coming by a friend"),
         "welcome": _("Welcome"),
         "anniversary": _("For the anniversary"),
     }

@@ -13,6 +13,9 @@ from querencia.api.rest.problems import Fault, Problem
 KINDS = {"differs": "conflict", "not_found": "not_found", "card_taken": "conflict"}
 KINDS |= dict.fromkeys(("insufficient", "in_deficit", "lapsed", "released", "captured", "too_few"), "points_refused")
 
+OF_FRIENDS = ("existing_customer", "same_person", "other_advocate", "brings_friends", "cap", "no_terms")
+KINDS |= dict.fromkeys(OF_FRIENDS, "conflict")
+
 
 def many[Item: BaseModel](
     given: Many[Item],

@@ -68,7 +68,7 @@ def brought(member: Member, *, before: int | None = None, size: int = SIZE) -> l
     found = Referral.objects.filter(advocate_id__in=people_of([member.pk])[member.pk])
     if before is not None:
         found = found.filter(pk__lt=before)
-    return list(found.select_related("friend__customer").order_by("-pk")[:size])
+    return list(found.select_related("advocate", "friend__customer").order_by("-pk")[:size])
 
 
 def brought_by(member: Member) -> Referral | None:

@@ -7,12 +7,14 @@ import secrets
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import quote
 
 import segno
 from django import forms
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,12 +26,13 @@ from querencia.common.time import now
 from querencia.flows import member_door, tasks
 from querencia.loyalty import actions, queries
 from querencia.loyalty.models import Programme
-from querencia.web import membership
+from querencia.loyalty.queries import referrals
+from querencia.web import friends_words, membership
 from querencia.web.accounts import client_address
 from querencia.web.portal import limits
 from querencia.web.templatetags.house import language
 
-ASKED, INSIDE = "club_asked", "club_inside"
+ASKED, INSIDE, SAID = "club_asked", "club_inside", "club_said"
 SALT = "querencia.portal.newcomer"
 STAY_SECONDS = 24 * 3600
 TRIES = 5
@@ -53,6 +56,10 @@ class JoinForm(AddressForm):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "given-name"}),
     )
+    shows_name = forms.BooleanField(
+        label=gettext_lazy("My friend may read my first name, and see how far I have come"), required=False
+    )
+    r = forms.CharField(widget=forms.HiddenInput, max_length=80, required=False)
     field_order = ("given_name", "email")
 
 
@@ -87,10 +94,26 @@ def club(request: HttpRequest) -> HttpResponse:
         members = queries.members_of(programme, [customer])[customer]
         if any(each.left_at is None for each in members):
             card = membership.card(programme, members, size=SHOWN)
-            cards.append(card | {"qr": _qr(card["member"].card_number)})
+            cards.append(card | {"qr": _qr(card["member"].card_number), "share": _to_share(request, card)})
         elif programme in queries.running(at=now()):
             offered.append(programme)
-    return _show(request, "portal/club.html", cards=cards, offered=offered)
+    said = request.session.pop(SAID, "")
+    return _show(request, "portal/club.html", cards=cards, offered=offered, said=friends_words.faults().get(said, ""))
+
+
+def _to_share(request: HttpRequest, card: dict[str, Any]) -> dict[str, str]:
+    """The link by which friends join, as a picture and as a message in the member's language."""
+    friends = card["friends"]
+    if not friends or not friends["code"]:
+        return {}
+    link = request.build_absolute_uri(f"{reverse('club_join')}?r={friends['code']}")
+    text = _("Join %(programme)s by my link, it is free: %(link)s") % {"programme": card["programme"], "link": link}
+    return {"link": link, "qr": _qr(link), "text": text, "mail": f"mailto:?{_query(text, 'body')}",
+            "chat": f"https://wa.me/?{_query(text, 'text')}"}  # fmt: skip
+
+
+def _query(text: str, name: str) -> str:
+    return f"{name}={quote(text, safe='')}"
 
 
 def _qr(text: str) -> str:
@@ -116,12 +139,23 @@ def ask(request: HttpRequest) -> HttpResponse:
 def join(request: HttpRequest) -> HttpResponse:
     """Join by an address that one proves to be one's own; known or not, it is asked the same."""
     running = queries.running(at=now())
-    form = JoinForm(request.POST or None)
+    code = request.POST.get("r", request.GET.get("r", ""))[:80]
+    form = JoinForm(request.POST or None, initial={"r": code})
     if not running or request.method == "GET" or not form.is_valid():
-        return _show(request, "portal/club_join.html", form=form, programmes=running)
+        invitation = _invitation(running, code)
+        return _show(request, "portal/club_join.html", form=form, programmes=running, invitation=invitation)
     address = member_door.written(form.cleaned_data["email"])
-    newcomer = signing.dumps([address, form.cleaned_data["given_name"], language()], salt=SALT)
+    given = form.cleaned_data
+    parts = [address, given["given_name"], language(), given["r"], given["shows_name"]]
+    newcomer = signing.dumps(parts, salt=SALT)
     return _mail(request, address, address, customer=0, newcomer=newcomer)
+
+
+def _invitation(running: list[Programme], code: str) -> str:
+    """What a friend's code is worth to whoever joins by it; nobody is named."""
+    programme = referrals.programme_of(code) if code else None
+    terms = referrals.in_force(programme, at=now()) if programme in running and programme else None
+    return friends_words.invitation(terms[1], programme.currency) if terms and programme else ""
 
 
 def _member_of(people: list[int]) -> int:
@@ -162,7 +196,7 @@ def code(request: HttpRequest) -> HttpResponse:
             del request.session[ASKED]
             return _too_often(request)
         typed = "".join(letter for letter in request.POST.get("code", "") if letter.isdecimal())
-        if constant_time_compare(typed, member_door.code_of(asked["nonce"])) and (customer := _who(asked)):
+        if constant_time_compare(typed, member_door.code_of(asked["nonce"])) and (customer := _who(request, asked)):
             del request.session[ASKED]
             request.session.cycle_key()
             request.session[INSIDE] = {"customer": customer, "until": now().timestamp() + STAY_SECONDS}
@@ -171,13 +205,17 @@ def code(request: HttpRequest) -> HttpResponse:
     return _show(request, "portal/club_code.html", problem=problem, minutes=member_door.MINUTES)
 
 
-def _who(asked: dict[str, Any]) -> int:
+def _who(request: HttpRequest, asked: dict[str, Any]) -> int:
     if not asked["newcomer"]:
         return int(asked["customer"])
-    address, name, spoken = signing.loads(asked["newcomer"], salt=SALT, max_age=member_door.MINUTES * 60 + 60)
+    newcomer = member_door.Newcomer(*signing.loads(asked["newcomer"], salt=SALT, max_age=member_door.MINUTES * 60 + 60))
     running = queries.running(at=now())
-    newcomer = member_door.Newcomer(address, name, spoken)
-    member = member_door.join(programme=running[0], newcomer=newcomer, at=now()) if running else None
+    if not running:
+        return 0
+    of_code = referrals.programme_of(newcomer.code) if newcomer.code else None
+    programme = of_code if of_code in running and of_code else running[0]
+    member, claimed = member_door.join(programme=programme, newcomer=newcomer, at=now())
+    request.session[SAID] = claimed
     return member.customer_id if member else 0
 
 
@@ -186,6 +224,15 @@ def _who(asked: dict[str, Any]) -> int:
 def enrol(request: HttpRequest) -> HttpResponse:
     if (customer := _inside(request)) and (programme := _named(request)) in queries.running(at=now()):
         actions.enrol(programme=programme, members=[actions.NewMember(customer)], at=now())
+    return redirect("club")
+
+
+@require_POST
+@_private
+def share(request: HttpRequest) -> HttpResponse:
+    """A link of one's own to bring friends with."""
+    if (customer := _inside(request)) and (programme := _named(request)):
+        actions.share(members=queries.members_of(programme, [customer])[customer], at=now())
     return redirect("club")
 
 

@@ -8,6 +8,7 @@ urlpatterns = [
     path("club/code/", members.code, name="club_code"),
     path("club/join/", members.join, name="club_join"),
     path("club/enrol/", members.enrol, name="club_enrol"),
+    path("club/share/", members.share, name="club_share"),
     path("club/leave/", members.leave, name="club_leave"),
     path("club/out/", members.log_out, name="club_out"),
     path("p/<str:token>/", preferences.preferences, name="preferences"),

@@ -1,5 +1,5 @@
 """Loyalty: programmes, members and their points, for tills and shops."""
 
-from querencia.api.rest.loyalty import holds, members, points, programmes
+from querencia.api.rest.loyalty import friends, holds, members, points, programmes
 
-ROUTERS = (programmes.router, members.router, points.router, holds.router)
+ROUTERS = (programmes.router, members.router, points.router, holds.router, friends.router)
