@@ -24,6 +24,8 @@ INSIDE = {
     "tiers": "/loyalty/1/tiers/",
     "a programme tried on purchases": "/loyalty/1/trial/",
     "corrections of points": "/loyalty/waiting/",
+    "friends": "/loyalty/1/friends/",
+    "what a friend is worth": "/loyalty/1/friends/terms/",
     "imports": "/imports/",
     "live events": "/arrivals/",
     "duplicates": "/duplicates/",
