@@ -41,6 +41,12 @@ REFERRAL_QUALIFIED = "referral.qualified"
 REFERRAL_REWARDED = "referral.rewarded"
 REFERRAL_REJECTED = "referral.rejected"
 REFERRAL_REVERSED = "referral.reversed"
+REWARD_REDEEMED = "reward.redeemed"
+REWARD_GIVEN = "reward.given"
+REWARD_CONFIRMED = "reward.confirmed"
+REWARD_CANCELLED = "reward.cancelled"
+VOUCHER_USED = "voucher.used"
+VOUCHER_RESTORED = "voucher.restored"
 
 # What the house calls itself where it records them. Who else called themselves so could take a key of its events, and
 # have one never told.
@@ -108,6 +114,24 @@ KINDS = {
             REFERRAL_REVERSED,
             pgettext_lazy("event", "Reward for a friend taken back"),
             _("A friend gave back what they bought, after the reward"),
+        ),
+        Kind(REWARD_REDEEMED, pgettext_lazy("event", "Reward redeemed"), _("A member asked for a reward for points")),
+        Kind(REWARD_GIVEN, pgettext_lazy("event", "Reward given"), _("A member was given a reward for no points")),
+        Kind(
+            REWARD_CONFIRMED,
+            pgettext_lazy("event", "Reward handed over"),
+            _("A reward that waited was handed over, or is sure now"),
+        ),
+        Kind(
+            REWARD_CANCELLED,
+            pgettext_lazy("event", "Reward cancelled"),
+            _("A redemption was cancelled, or waited for too long: points and stock are back"),
+        ),
+        Kind(VOUCHER_USED, pgettext_lazy("event", "Code used"), _("A code was used for an order")),
+        Kind(
+            VOUCHER_RESTORED,
+            pgettext_lazy("event", "Code given back"),
+            _("An order was given back, and with it what was used for it"),
         ),
     )
 }

@@ -153,12 +153,13 @@ def erase_waiting(*, at: datetime) -> int | None:
         if not is_alone:
             return None
         waiting = list(Erasure.objects.filter(status=Erasure.Status.WAITING).order_by("pk"))
-        for erasure in waiting:
-            try:
-                with wiping():
+        # Even when nothing waits: whoever came to the end before may have been cut off while the disk was wiped.
+        with wiping():
+            for erasure in waiting:
+                try:
                     _erase(erasure, at)
-            except Busy:
-                return None
+                except Busy:
+                    return None
         return len(waiting)
 
 

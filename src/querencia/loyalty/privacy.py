@@ -11,8 +11,21 @@ from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext_lazy as _
 
 from querencia.customers.privacy import Section, words_of
+from querencia.loyalty.actions.releasing import cancel
 from querencia.loyalty.ledger import Book
-from querencia.loyalty.models import Adjustment, Entry, Hold, Member, Programme, Referral, ReferralCode, Standing
+from querencia.loyalty.models import (
+    Adjustment,
+    Entry,
+    Hold,
+    Member,
+    Programme,
+    Redemption,
+    Referral,
+    ReferralCode,
+    Standing,
+    Voucher,
+    VoucherUse,
+)
 
 ROWS = 2_000
 ASKED = 1_000
@@ -28,6 +41,9 @@ HOLDS: Mapping[str, tuple[str, ...]] = {
     "Adjustment": ("key", "reason"),
     "ReferralCode": ("code",),
     "Referral": ("remark",),
+    "Redemption": ("key",),
+    "Voucher": ("code", "written"),
+    "VoucherUse": ("order_key",),
 }
 FREE: Mapping[str, str] = {
     "Programme": "what the business promises everybody",
@@ -42,6 +58,10 @@ FREE: Mapping[str, str] = {
     "ReferralTerms": "terms for everybody",
     "Referral.why": "words of ours",
     "Referral.signals": "words of ours: which kinds of addresses agree, no address",
+    "Reward": "what everybody can have",
+    "RewardVersion": "what everybody can have",
+    "Redemption.why": "a word of ours",
+    "VoucherUse.source": "a name of a program",
 }
 
 
@@ -82,6 +102,7 @@ def facts_of(customer_ids: Sequence[int]) -> Iterator[Section]:
     words = words_of(Adjustment, ("state",))
     yield Section("corrections", _("Corrections by hand"), columns, by_hand.values(*columns).iterator(ROWS), words)
     yield from _friends(customer_ids)
+    yield from _rewards_of(customer_ids)
 
 
 def _friends(customer_ids: Sequence[int]) -> Iterator[Section]:
@@ -100,10 +121,32 @@ def _friends(customer_ids: Sequence[int]) -> Iterator[Section]:
         yield Section(name, title, columns, rows.values(*columns).iterator(ROWS), words)
 
 
+def _rewards_of(customer_ids: Sequence[int]) -> Iterator[Section]:
+    had = Redemption.objects.filter(member__customer__in=customer_ids).order_by("-pk")
+    columns = {
+        "of": _("reward"),
+        "points": _("points"),
+        "state": _("state"),
+        "made_at": _("when"),
+        "code": _("code"),
+        "why": _("why"),
+        "key": _("key"),
+    }
+    names = [name for name in columns if name not in ("of", "code")]
+    told = had.values(*names, of=F("reward__key"), code=F("voucher__written"))
+    words = words_of(Redemption, ("state",))
+    yield Section("rewards", _("Rewards"), columns, told.iterator(ROWS), words)
+    used = VoucherUse.objects.filter(voucher__member__customer__in=customer_ids).order_by("-pk")
+    columns = {"code": _("code"), "order_key": _("order"), "discount": _("discount"), "at": _("when")}
+    told = used.values(*[name for name in columns if name != "code"], code=F("voucher__written"))
+    yield Section("codes", _("Codes used"), columns, told.iterator(ROWS))
+
+
 def erase(customer_ids: Sequence[int], *, at: datetime) -> None:
     """These customers are members no more: what they have lapses, and nothing that was given to us names them."""
     for some in batched(customer_ids, ASKED, strict=False):
         _forget_friends(some, at)
+        _forget_rewards(some, at)
         for programme in Programme.objects.filter(members__customer__in=some).distinct().order_by("pk"):
             _let_lapse(programme, some, at)
         members = Member.objects.filter(customer__in=some)
@@ -125,6 +168,20 @@ def _forget_friends(customer_ids: Sequence[int], at: datetime) -> None:
     theirs.exclude(remark="").update(remark="")
     friends = Referral.objects.filter(friend__customer__in=customer_ids, state__in=["claimed", "qualified"])
     friends.update(state=Referral.State.REJECTED, why="erased", settled_at=at)
+
+
+def _forget_rewards(customer_ids: Sequence[int], at: datetime) -> None:
+    """What waited is off, and its stock is back; codes are worth nothing any more."""
+    mine = Redemption.objects.filter(member__customer__in=customer_ids)
+    for programme in Programme.objects.filter(redemptions__in=mine, redemptions__state="waiting").distinct():
+        waiting = mine.filter(programme=programme, state=Redemption.State.WAITING)
+        cancel(programme=programme, redemption_ids=list(waiting.values_list("pk", flat=True)), at=at)
+    codes = Voucher.objects.filter(member__customer__in=customer_ids)
+    _emptied(VoucherUse.objects.filter(voucher__in=codes).exclude(order_key__startswith=ERASED), "order_key")
+    codes.filter(voided_at=None).update(voided_at=at)
+    gone = Concat(Value(ERASED), Cast("pk", CharField()))
+    codes.exclude(code__startswith=ERASED).update(code=gone, written=gone)
+    _emptied(mine.exclude(key__startswith=ERASED), "key")
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from querencia.loyalty.queries.programmes import begun
 def keep_books() -> None:
     """Every hour, and once at start: book what lapsed and what became usable. Balances are right without it."""
     for programme in queries.programmes():
+        actions.lapse_redemptions(programme=programme, at=now())
         actions.expire(programme=programme, at=now())
 
 

@@ -12,6 +12,19 @@ from querencia.api.rest.problems import Fault, Problem
 # Of what kind the problem is that says why one alone was rejected, by the code of the fault.
 KINDS = {"differs": "conflict", "not_found": "not_found", "card_taken": "conflict"}
 KINDS |= dict.fromkeys(("insufficient", "in_deficit", "lapsed", "released", "captured", "too_few"), "points_refused")
+REWARD = (
+    "not_offered",
+    "not_for_member",
+    "limit",
+    "sold_out",
+    "dearer",
+    "cancelled",
+    "returned",
+    "at_the_till",
+    "used",
+)
+CODE = ("given_out", "void", "lapsed_code", "not_confirmed", "nothing_off", "restored")
+KINDS |= dict.fromkeys((*REWARD, *CODE), "reward_refused")
 
 OF_FRIENDS = ("existing_customer", "same_person", "other_advocate", "brings_friends", "cap", "no_terms")
 KINDS |= dict.fromkeys(OF_FRIENDS, "conflict")

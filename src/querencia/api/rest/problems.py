@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[int, str, str]] = {
     "in_progress": (409, "The same request is being worked at", _("Ask again after the seconds in Retry-After.")),
     "conflict": (409, "Facts do not change", _("Something else is known under this key: use another one, or refund.")),
     "points_refused": (409, "The points cannot be moved", _("Look at the member's balance, and at the error.")),
+    "reward_refused": (409, "The reward or code cannot be had", _("Look at the error: who, when, how many are left.")),
     "too_large": (413, "The body is too large", _("Send fewer items at once.")),
     "wrong_media_type": (415, "The body is of another kind", _("Send application/json, packed with gzip or not.")),
     "invalid": (422, "It does not say what it should", _("Mend what each of the errors points at.")),

@@ -6,9 +6,12 @@ Members, rules and tiers: `enrol`, `publish_rules`, `publish_tiers`, `judge_tier
 Points: `earn` and `refund` follow purchases; `give` what is no purchase; `hold`, then `capture` or `release`; `restore`
 what was spent; `transfer`; `adjust`, `approve`, `refuse`; `expire` books what time has done.
 Friends: `publish_referral_terms`, `share` a link, `claim` by whom one came, `settle_referrals`, `review_referrals`.
+Rewards: `publish_rewards`, `change_stock`, `import_codes`, `share_code`; `redeem` for points or `issue` for none, then
+`confirm` or `cancel`; `use` codes at the till, `restore_uses` when an order is given back.
 """
 
 from querencia.loyalty.actions.adjusting import NewAdjustment, adjust, approve, refuse
+from querencia.loyalty.actions.catalogue import change_stock, import_codes, publish_rewards, share_code
 from querencia.loyalty.actions.earning import Earned, earn
 from querencia.loyalty.actions.giving import Gift, NewTransfer, give, transfer
 from querencia.loyalty.actions.holding import Capture, NewHold, capture, hold, release
@@ -16,13 +19,17 @@ from querencia.loyalty.actions.members import NewMember, enrol, leave
 from querencia.loyalty.actions.policy import change_programme, set_up, start, stop
 from querencia.loyalty.actions.programmes import create_programme, publish_rules, publish_tiers
 from querencia.loyalty.actions.reclaiming import take_back
+from querencia.loyalty.actions.redeeming import NewRedemption, NewVoucher, Redeemed, confirm, issue, redeem
 from querencia.loyalty.actions.referring import Claimed, NewClaim, claim, publish_referral_terms, share
 from querencia.loyalty.actions.refunding import Refunded, refund
+from querencia.loyalty.actions.releasing import cancel
 from querencia.loyalty.actions.restoring import NewRestore, restore
 from querencia.loyalty.actions.results import Done
 from querencia.loyalty.actions.settling import review_referrals, settle_referrals
 from querencia.loyalty.actions.standings import judge_tiers
+from querencia.loyalty.actions.stock import lapse_redemptions
 from querencia.loyalty.actions.sweeping import expire
+from querencia.loyalty.actions.vouchers import NewReturn, NewUse, Used, follow_refunds, restore_uses, use
 
 __all__ = [
     "Capture",
@@ -34,35 +41,53 @@ __all__ = [
     "NewClaim",
     "NewHold",
     "NewMember",
+    "NewRedemption",
     "NewRestore",
+    "NewReturn",
     "NewTransfer",
+    "NewUse",
+    "NewVoucher",
+    "Redeemed",
     "Refunded",
+    "Used",
     "adjust",
     "approve",
+    "cancel",
     "capture",
     "change_programme",
+    "change_stock",
     "claim",
+    "confirm",
     "create_programme",
     "earn",
     "enrol",
     "expire",
+    "follow_refunds",
     "give",
     "hold",
+    "import_codes",
+    "issue",
     "judge_tiers",
+    "lapse_redemptions",
     "leave",
     "publish_referral_terms",
+    "publish_rewards",
     "publish_rules",
     "publish_tiers",
+    "redeem",
     "refund",
     "refuse",
     "release",
     "restore",
+    "restore_uses",
     "review_referrals",
     "set_up",
     "settle_referrals",
     "share",
+    "share_code",
     "start",
     "stop",
     "take_back",
     "transfer",
+    "use",
 ]

@@ -1,10 +1,11 @@
-"""The loyalty programme: its policy and rules, its members, the ledger of points, lots, holds, tiers. Entries, lots,
-allocations, versions of rules and standings are append-only: a correction is another row."""
+"""The loyalty programme: its policy and rules, its members, the ledger of points, lots, holds, tiers, rewards. Entries,
+lots, allocations, versions and standings are append-only: a correction is another row."""
 
 from querencia.loyalty.models.ledger import Allocation, Entry, Hold, Lot
 from querencia.loyalty.models.members import Adjustment, CapUse, Member, Standing
 from querencia.loyalty.models.programme import Partner, Programme, RuleVersion, TierScheme
 from querencia.loyalty.models.referrals import Referral, ReferralCode, ReferralTerms
+from querencia.loyalty.models.rewards import Redemption, Reward, RewardVersion, Voucher, VoucherUse
 
 __all__ = [
     "Adjustment",
@@ -16,10 +17,15 @@ __all__ = [
     "Member",
     "Partner",
     "Programme",
+    "Redemption",
     "Referral",
     "ReferralCode",
     "ReferralTerms",
+    "Reward",
+    "RewardVersion",
     "RuleVersion",
     "Standing",
     "TierScheme",
+    "Voucher",
+    "VoucherUse",
 ]

@@ -7,7 +7,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from querencia.customers.models import Customer
-from querencia.loyalty.earning import Facts, Outcome, Rule, Snapshot, evaluate
+from querencia.loyalty import rewards
+from querencia.loyalty.earning import DISCOUNT, Facts, Line, Outcome, Rule, Snapshot, evaluate
 from querencia.loyalty.expiry import period_starts
 from querencia.loyalty.models import CapUse, Member, Programme
 from querencia.loyalty.queries.balances import people_of
@@ -30,6 +31,16 @@ def quote(programme: Programme, facts: Facts, *, member: Member | None, at: date
         tier=tiers_of(programme, [list(Member.objects.filter(pk__in=people))]).get(member.pk, ""),
     )
     return evaluate(facts, who, rules, room=_room(programme, people, rules, at))
+
+
+def less(facts: Facts, terms: rewards.Terms, discount: int) -> Facts:
+    """The same purchase with what a reward takes off it: paid with points, or a line of its own."""
+    if not discount:
+        return facts
+    if terms.kind == rewards.PAY:
+        return replace(facts, paid_with_points=min(facts.amount, facts.paid_with_points + discount))
+    number = max((line.number for line in facts.lines), default=0) + 1
+    return replace(facts, lines=(*facts.lines, Line(number, -discount, DISCOUNT)))
 
 
 def _room(

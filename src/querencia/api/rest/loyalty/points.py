@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_noop as _
@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from querencia.api.rest import batches
 from querencia.api.rest.endpoint import Answer, endpoint
-from querencia.api.rest.fields import Given, Key, Many, Minor, Outcome, Source, Told, text
+from querencia.api.rest.fields import Given, Id, Key, Many, Minor, Outcome, Source, Told, text
 from querencia.api.rest.loyalty.naming import (
     NO_MEMBER,
     TAG,
@@ -27,17 +27,22 @@ from querencia.api.rest.loyalty.naming import (
     refused,
     unread,
 )
+from querencia.api.rest.loyalty.rewards import OfferTold, offers
+from querencia.api.rest.loyalty.vouchers import VoucherTold, voucher_told
 from querencia.api.rest.problems import Fault, Problem
 from querencia.api.rest.purchases import LINES_MAX
 from querencia.common.time import now
 from querencia.customers.queries import facts
 from querencia.flows import points as moments
 from querencia.loyalty import queries
+from querencia.loyalty import rewards as rewarding
 from querencia.loyalty.earning import Facts, Line
-from querencia.loyalty.models import Programme
+from querencia.loyalty.models import Member, Programme
 from querencia.loyalty.purchases import kind_of
-from querencia.loyalty.queries import naming
-from querencia.loyalty.queries.quoting import quote
+from querencia.loyalty.queries import naming, vouchers
+from querencia.loyalty.queries import rewards as catalogue
+from querencia.loyalty.queries.quoting import less, quote
+from querencia.loyalty.queries.rewards import Offer
 
 router = Router(tags=[TAG])
 UNKNOWN = Fault("No purchase is known under this key. Record it first.", "unknown_purchase", "/key")
@@ -101,7 +106,11 @@ class QuoteGiven(OfProgramme):
     paid_with_points: Annotated[Minor, Field(ge=0)] = 0
     """How much of it is paid with points, in minor units."""
     points: Annotated[int, Field(ge=0, le=10**15, strict=True)] = 0
-    """So many points would be spent on it: whether they can be."""
+    """So many points would be spent on it: whether they can be. With a reward that pays with points: how many."""
+    code: text(80) = ""  # type: ignore[valid-type]
+    """A code that would be used for it."""
+    reward_id: Id | None = None
+    """A reward that the member would redeem for it."""
 
     @model_validator(mode="after")
     def _adds_up(self) -> "QuoteGiven":
@@ -109,6 +118,10 @@ class QuoteGiven(OfProgramme):
             raise ValueError(f"the lines add up to {sum(line.amount for line in self.lines)}, not to {self.amount}")
         if self.paid_with_points > self.amount:
             raise ValueError("more would be paid with points than it costs")
+        if self.code and self.reward_id is not None:
+            raise ValueError("either a code or a reward")
+        if self.reward_id is not None and self.member is None:
+            raise ValueError("whose reward? name the member")
         return self
 
 
@@ -132,6 +145,25 @@ class Quoted(Told):
     """What the member can spend now; null without a member."""
     is_affordable: bool
     """Whether so many `points` can be spent now."""
+    discount: int
+    """What the code or the reward takes off, in minor units; 0, where it cannot be had."""
+    to_pay: int
+    """What is left to pay, in minor units."""
+    points_charged: int
+    """How many points the reward costs, for this basket."""
+    voucher: VoucherTold | None
+    """What there is to say of the code."""
+    rewards: list[OfferTold]
+    """What the member can have: what they can pay now first, then what is nearest."""
+
+
+class _Off(NamedTuple):
+    """What a code or a reward does to a basket."""
+
+    facts: Facts
+    discount: int = 0
+    charged: int = 0
+    voucher: VoucherTold | None = None
 
 
 @endpoint(
@@ -206,7 +238,9 @@ def quote_points(request: HttpRequest, given: QuoteGiven) -> Answer:
         if not pk:
             raise Problem("invalid", NO_MEMBER.detail, [NO_MEMBER])
         row = naming.by_id([pk])[pk]
-    outcome = quote(programme, _facts(given, at), member=row, at=at)
+    known = catalogue.offers(programme, row.pk, at=at) if row else []
+    off = _with_code(programme, given, at) if given.code else _with_reward(given, known, row, at)
+    outcome = quote(programme, off.facts, member=row, at=at)
     left = queries.balances([row.pk], at=at)[row.pk] if row else None
     return Answer(
         Quoted(
@@ -225,8 +259,34 @@ def quote_points(request: HttpRequest, given: QuoteGiven) -> Answer:
             available=left.available if left else None,
             is_affordable=given.points == 0
             or (left is not None and not left.deficit and given.points <= left.available),
+            discount=off.discount,
+            to_pay=given.amount - given.paid_with_points - off.discount,
+            points_charged=off.charged,
+            voucher=off.voucher,
+            rewards=offers(known),
         )
     )
+
+
+def _with_code(programme: Programme, given: QuoteGiven, at: datetime) -> _Off:
+    facts = _facts(given, at)
+    [found] = vouchers.check(programme, [(given.code, given.amount - given.paid_with_points)], at=at)
+    if found.why or found.terms is None:
+        return _Off(facts, voucher=voucher_told(found))
+    points = found.redemption.points if found.redemption and found.terms.is_charged_at_use else 0
+    charged = found.terms.charge(found.discount, points)
+    return _Off(less(facts, found.terms, found.discount), found.discount, charged, voucher_told(found))
+
+
+def _with_reward(given: QuoteGiven, known: Sequence[Offer], row: Member | None, at: datetime) -> _Off:
+    facts = _facts(given, at)
+    offer = next((each for each in known if each.on_shelf.reward.pk == given.reward_id), None)
+    if row is None or offer is None or offer.why:
+        return _Off(facts)
+    has = queries.balances([row.pk], at=at)[row.pk].available
+    points = min(given.points or has, has) if offer.terms.kind == rewarding.PAY else offer.price
+    discount = offer.terms.discount(given.amount - given.paid_with_points, points)
+    return _Off(less(facts, offer.terms, discount), discount, offer.terms.charge(discount, points))
 
 
 def _facts(given: QuoteGiven, at: datetime) -> Facts:
