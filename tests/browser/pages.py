@@ -23,6 +23,8 @@ INSIDE = {
     "a new rule": "/loyalty/1/rules/",
     "tiers": "/loyalty/1/tiers/",
     "a programme tried on purchases": "/loyalty/1/trial/",
+    "monthly close": "/loyalty/1/closes/",
+    "how points are booked": "/loyalty/1/accounting/",
     "corrections of points": "/loyalty/waiting/",
     "friends": "/loyalty/1/friends/",
     "what a friend is worth": "/loyalty/1/friends/terms/",

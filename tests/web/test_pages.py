@@ -87,6 +87,12 @@ ANSWERS = {
     "POST loyalty_rule_new": (LOGIN, 403, 403, 404, 404),
     "GET loyalty_tiers": (LOGIN, 403, 403, 404, 404),
     "POST loyalty_tiers": (LOGIN, 403, 403, 404, 404),
+    "GET loyalty_closes": (LOGIN, 403, 404, 404, 404),
+    "GET loyalty_close": (LOGIN, 403, 404, 404, 404),
+    "POST loyalty_close": (LOGIN, 403, 404, 404, 404),
+    "GET loyalty_journal": (LOGIN, 403, 404, 404, 404),
+    "GET loyalty_accounting": (LOGIN, 403, 403, 404, 404),
+    "POST loyalty_accounting": (LOGIN, 403, 403, 404, 404),
     "GET loyalty_rule": (LOGIN, 403, 403, 404, 404),
     "POST loyalty_rule": (LOGIN, 403, 403, 404, 404),
     "GET loyalty_rule_end": (405, 405, 405, 405, 405),
@@ -132,6 +138,7 @@ ANSWERS = {
 }
 
 WEBHOOKS = ("webhook", "webhook_rotate", "webhook_test", "webhook_replay")
+CLOSES = tuple(f"loyalty_{of}" for of in ("closes", "close", "journal", "accounting"))
 LOYALTY = tuple(f"loyalty_{of}" for of in ("decide", "run", "policy", "rule_new", "tiers", "rule", "rule_end"))
 
 
@@ -181,9 +188,11 @@ def test_an_address_opens_to_whom_it_may(entry: str) -> None:
     keys = dict.fromkeys(("customer", *(f"customer_{of}" for of in ("consent", "links", "merge", "part"))), first)
     keys |= {"staff_change": bruno.pk, "key_revoke": 1, "duplicate": 1} | dict.fromkeys(WEBHOOKS, 1)
     keys |= dict.fromkeys([f"customer_{of}" for of in ("export", "erase", "enrol", "leave", "points")], first)
-    keys |= dict.fromkeys(LOYALTY, 1)
+    keys |= dict.fromkeys([*LOYALTY, *CLOSES], 1)
     pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
-    path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern).replace("%(key)s", "base")
+    path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern).replace("%(key)s", "base").replace(
+        "%(month)s", "2026-04"
+    )
     clients = [Client(raise_request_exception=False), *(somebody(role) for role in ROLES)]
     # Every one sees the file as it was handed over.
     for client, expected in zip(clients, ANSWERS[entry], strict=True):
@@ -233,7 +242,7 @@ def test_nothing_is_changed_by_a_form_of_another_site(owner: Client) -> None:
                 else FILE
             ),
             pattern,
-        ).replace("%(key)s", "base")
+        ).replace("%(key)s", "base").replace("%(month)s", "2026-04")
         assert strict.post(path, {"language": "pt"}).status_code == 403, path
 
 

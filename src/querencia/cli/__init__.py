@@ -33,6 +33,7 @@ COMMANDS = {
     "erase": Entry("erase", "Look after", "Forget people: nothing names them any more, the facts stay."),
     "keys": Entry("keys", "Run", "Keys for machines: create, list, revoke."),
     "check": Entry("check", "Look after", "Reckon every balance of points anew, and say what differs."),
+    "close": Entry("close", "Look after", "Close months of the books of points: sums for good, and a journal."),
     "doctor": Entry("doctor", "Look after", "Say in words whether everything is well."),
     "manage": Entry("manage", "Look after", "Django's own commands, such as migrate or createsuperuser."),
 }

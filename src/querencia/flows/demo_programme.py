@@ -1,5 +1,5 @@
 """A loyalty programme for a shop to look at: a year of it, month by month, by the real path: joined, earned, spent,
-lapsed, judged. Everything is the same every time."""
+lapsed, judged, closed. Everything is the same every time."""
 
 from datetime import datetime, timedelta
 from itertools import batched
@@ -9,6 +9,7 @@ from querencia.common import money
 from querencia.customers.models import Customer, Purchase
 from querencia.loyalty import actions, queries
 from querencia.loyalty.models import Member, Programme
+from querencia.loyalty.queries.closing import waiting
 
 MONTHS = 12
 MONTH = timedelta(days=30)
@@ -38,7 +39,7 @@ def build(*, at: datetime) -> None:
         },
         at=began,
         pending_days=14,
-        expiry_count=6,
+        expiry_count=4,
         expiry_rounding="month",
         adjust_max=100,
         cost_per_thousand=10 * unit,
@@ -49,7 +50,15 @@ def build(*, at: datetime) -> None:
     joined = [actions.NewMember(pk) for pk in customers[::3]]
     actions.enrol(programme=programme, members=joined, at=began)
     for month in range(1, MONTHS + 1):
-        _live(programme, began + (month - 1) * MONTH, began + month * MONTH)
+        end = began + month * MONTH
+        _close(programme, end - MONTH)
+        _live(programme, end - MONTH, end)
+
+
+def _close(programme: Programme, at: datetime) -> None:
+    """The books of months that are over; the newest is left to whoever looks."""
+    done = actions.close(programme=programme, months=waiting(programme, at=at), at=at)
+    assert all(each.is_done for each in done), done
 
 
 def _live(programme: Programme, start: datetime, end: datetime) -> None:

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from querencia.common.backoffice import Kept, Rows
-from querencia.loyalty.models import Entry, Member, Partner, Programme, RuleVersion, TierScheme
+from querencia.loyalty.models import Close, Entry, Member, Partner, Programme, RuleVersion, TierScheme
 
 
 @admin.register(Programme)
@@ -49,4 +49,10 @@ class MemberAdmin(Kept):
 class EntryAdmin(Kept):
     list_display = ("kind", "member", "at", "pending", "active", "held", "deficit")
     list_select_related = ("member",)
+    ordering = ("-pk",)
+
+
+@admin.register(Close)
+class CloseAdmin(Kept):
+    list_display = ("programme", "month", "closed_at", "closed_by")
     ordering = ("-pk",)

@@ -50,6 +50,7 @@ FREE: Mapping[str, str] = {
     "RuleVersion": "rules for everybody",
     "TierScheme": "tiers for everybody",
     "Partner": "other businesses",
+    "Close": "sums over all members",
     "Entry.detail": "rules, figures, and whether a day was somebody's birthday",
     "Lot": "figures by line",
     "Allocation": "figures",

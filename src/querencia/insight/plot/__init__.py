@@ -15,11 +15,13 @@ from querencia.insight.plot.asking import contrasts, drivers, iceberg, weights
 from querencia.insight.plot.buying import cohorts, concentration, defections, purchases, scores, sparkline
 from querencia.insight.plot.comparing import compared
 from querencia.insight.plot.drawing import picture, svg
+from querencia.insight.plot.moving import bridge
 from querencia.insight.plot.renewing import gain, renewals
 from querencia.insight.plot.staying import hazard, survival
 from querencia.insight.plot.trusting import calibration, effects, lift, qini
 
 __all__ = [
+    "bridge",
     "calibration",
     "cohorts",
     "compared",

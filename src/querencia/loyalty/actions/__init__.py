@@ -12,6 +12,11 @@ Rewards: `publish_rewards`, `change_stock`, `import_codes`, `share_code`; `redee
 
 from querencia.loyalty.actions.adjusting import NewAdjustment, adjust, approve, refuse
 from querencia.loyalty.actions.catalogue import change_stock, import_codes, publish_rewards, share_code
+The books: `close` months, `set_accounting`.
+"""
+
+from querencia.loyalty.actions.adjusting import NewAdjustment, adjust, approve, refuse
+from querencia.loyalty.actions.closing import Closed, close, set_accounting
 from querencia.loyalty.actions.earning import Earned, earn
 from querencia.loyalty.actions.giving import Gift, NewTransfer, give, transfer
 from querencia.loyalty.actions.holding import Capture, NewHold, capture, hold, release
@@ -34,6 +39,7 @@ from querencia.loyalty.actions.vouchers import NewReturn, NewUse, Used, follow_r
 __all__ = [
     "Capture",
     "Claimed",
+    "Closed",
     "Done",
     "Earned",
     "Gift",
@@ -58,6 +64,7 @@ __all__ = [
     "change_stock",
     "claim",
     "confirm",
+    "close",
     "create_programme",
     "earn",
     "enrol",
@@ -81,6 +88,7 @@ __all__ = [
     "restore",
     "restore_uses",
     "review_referrals",
+    "set_accounting",
     "set_up",
     "settle_referrals",
     "share",

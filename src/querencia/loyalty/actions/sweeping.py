@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from querencia.customers import kinds
-from querencia.loyalty.ledger import Book
+from querencia.loyalty.ledger import Book, dating
 from querencia.loyalty.ledger.telling import tell
 from querencia.loyalty.models import Allocation, Entry, Hold, Lot, Member, Programme
 from querencia.loyalty.models.ledger import ACCOUNTS
@@ -95,6 +95,7 @@ def _in_pieces(programme: Programme, at: datetime, step: _Step) -> int:
 def _book(programme: Programme, at: datetime, step: _Step, found: Sequence[tuple[int, int]]) -> int:
     _lock({member for _lot, member in found})
     moment = connection.ops.adapt_datetimefield_value(at)
+    recorded = connection.ops.adapt_datetimefield_value(dating.recorded_at(programme.pk, at))
     _list_due(step, [lot for lot, _member in found], moment)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -102,7 +103,7 @@ def _book(programme: Programme, at: datetime, step: _Step, found: Sequence[tuple
             f"{', '.join(_others(step.accounts))}) "
             f"SELECT d.entry_id, %s, d.member_id, '{step.kind}', {step.key}, %s, %s, '{{}}', {step.values}, "
             f"{', '.join('0' for _ in _others(step.accounts))} FROM {DUE} d WHERE d.remaining > 0",
-            [programme.pk, moment, moment],
+            [programme.pk, moment, recorded],
         )
         if step.takes:
             cursor.execute(

@@ -16,7 +16,7 @@ from django.db.models import Q
 from querencia.common.database import listed, within
 from querencia.customers.queries import persons
 from querencia.loyalty import allocation, models
-from querencia.loyalty.ledger import reading, rows
+from querencia.loyalty.ledger import dating, reading, rows
 from querencia.loyalty.ledger.rows import Ids, Lot, Posting, Taking
 from querencia.loyalty.ledger.telling import tell_of
 from querencia.loyalty.models import Allocation, Entry, Hold, Member, Programme
@@ -338,7 +338,8 @@ class Book:
         """Write all of it: a few statements, however much it is."""
         pk = self.programme.pk
         if self.entries:
-            rows.insert(Entry, rows.ENTRY, (rows.entry_of(pk, self.at, each) for each in self.entries))
+            when = dating.recorded_at(pk, self.at)
+            rows.insert(Entry, rows.ENTRY, (rows.entry_of(pk, when, each) for each in self.entries))
         if self._new_lots:
             rows.insert(models.Lot, rows.LOT, map(rows.lot_of, self._new_lots))
         takings = [t for t in self._takings.values() if t.amount or t.held or t.redeemed]

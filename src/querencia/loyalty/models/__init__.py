@@ -1,6 +1,7 @@
 """The loyalty programme: its policy and rules, its members, the ledger of points, lots, holds, tiers, rewards. Entries,
 lots, allocations, versions and standings are append-only: a correction is another row."""
 
+from querencia.loyalty.models.closing import Close
 from querencia.loyalty.models.ledger import Allocation, Entry, Hold, Lot
 from querencia.loyalty.models.members import Adjustment, CapUse, Member, Standing
 from querencia.loyalty.models.programme import Partner, Programme, RuleVersion, TierScheme
@@ -11,6 +12,7 @@ __all__ = [
     "Adjustment",
     "Allocation",
     "CapUse",
+    "Close",
     "Entry",
     "Hold",
     "Lot",

@@ -46,6 +46,10 @@ class Programme(models.Model):
     hold_seconds = models.PositiveIntegerField(_("seconds that a hold lasts"), default=900)
     # What the business reckons a thousand points cost it, in minor units.
     cost_per_thousand = models.BigIntegerField(_("cost of a thousand points"), default=0)
+    # How points are put into the books of the business (see ``loyalty/journal.py``).
+    accounting = models.JSONField(_("accounting"), default=dict, blank=True)
+    # The end of the newest month that is closed: no entry is recorded before it any more.
+    closed_before = models.DateTimeField(_("closed before"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"))
 
     class Meta:

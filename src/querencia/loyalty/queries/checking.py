@@ -8,6 +8,7 @@ from django.db import connection
 
 from querencia.loyalty.models import Allocation, Entry, Lot, Member, Programme
 from querencia.loyalty.models.ledger import ACCOUNTS, OF_MEMBER
+from querencia.loyalty.queries import closing
 
 MEMBER, LOT, ENTRY, ALLOCATION = (model._meta.db_table for model in (Member, Lot, Entry, Allocation))
 
@@ -26,6 +27,9 @@ class Difference:
 def check(programme: Programme) -> Iterator[Difference]:
     """Everything that does not agree; nothing, when all is well."""
     yield from _sums(programme)
+    yield from (
+        Difference("closed month", pk, what, told, found) for what, pk, told, found in closing.untrue(programme)
+    )
     sums = ", ".join(f"coalesce(sum(e.{name}), 0) AS {name}" for name in OF_MEMBER)
     yield from _compared(
         "member",

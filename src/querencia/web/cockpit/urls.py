@@ -2,6 +2,7 @@ from django.urls import path
 
 from querencia.web.cockpit import (
     arrivals,
+    closes,
     customers,
     economics,
     friends,
@@ -63,6 +64,10 @@ urlpatterns = [
     path("loyalty/<int:pk>/rules/", programme.rule, name="loyalty_rule_new"),
     path("loyalty/<int:pk>/rules/<slug:key>/", programme.rule, name="loyalty_rule"),
     path("loyalty/<int:pk>/rules/<slug:key>/end/", programme.end_rule, name="loyalty_rule_end"),
+    path("loyalty/<int:pk>/closes/", closes.closes, name="loyalty_closes"),
+    path("loyalty/<int:pk>/closes/<slug:month>/", closes.close, name="loyalty_close"),
+    path("loyalty/<int:pk>/closes/<slug:month>/journal.csv", closes.journal, name="loyalty_journal"),
+    path("loyalty/<int:pk>/accounting/", closes.accounting, name="loyalty_accounting"),
     path("loyalty/<int:pk>/tiers/", programme.tiers, name="loyalty_tiers"),
     path("loyalty/<int:pk>/friends/", friends.friends, name="friends"),
     path("loyalty/<int:pk>/friends/terms/", friends.terms, name="friends_terms"),
