@@ -8,14 +8,11 @@ what was spent; `transfer`; `adjust`, `approve`, `refuse`; `expire` books what t
 Friends: `publish_referral_terms`, `share` a link, `claim` by whom one came, `settle_referrals`, `review_referrals`.
 Rewards: `publish_rewards`, `change_stock`, `import_codes`, `share_code`; `redeem` for points or `issue` for none, then
 `confirm` or `cancel`; `use` codes at the till, `restore_uses` when an order is given back.
-"""
-
-from querencia.loyalty.actions.adjusting import NewAdjustment, adjust, approve, refuse
-from querencia.loyalty.actions.catalogue import change_stock, import_codes, publish_rewards, share_code
 The books: `close` months, `set_accounting`.
 """
 
 from querencia.loyalty.actions.adjusting import NewAdjustment, adjust, approve, refuse
+from querencia.loyalty.actions.catalogue import change_stock, import_codes, publish_rewards, share_code
 from querencia.loyalty.actions.closing import Closed, close, set_accounting
 from querencia.loyalty.actions.earning import Earned, earn
 from querencia.loyalty.actions.giving import Gift, NewTransfer, give, transfer
@@ -63,8 +60,8 @@ __all__ = [
     "change_programme",
     "change_stock",
     "claim",
-    "confirm",
     "close",
+    "confirm",
     "create_programme",
     "earn",
     "enrol",
