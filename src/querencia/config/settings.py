@@ -275,6 +275,12 @@ ANALYTICS = {
     "threads": environment.number("QUERENCIA_THREADS", os.process_cpu_count() or 1),
 }
 # Webhooks go to the open internet alone. For development and tests, this machine may be called too.
+# With all three a member can keep their card in Apple Wallet: files in PEM, or DER as Apple hands certificates out.
+WALLET = {
+    "certificate": os.environ.get("QUERENCIA_WALLET_CERTIFICATE", ""),
+    "key": os.environ.get("QUERENCIA_WALLET_KEY", ""),
+    "intermediate": os.environ.get("QUERENCIA_WALLET_INTERMEDIATE", ""),
+}
 WEBHOOKS_MAY_REACH_LOOPBACK = os.environ.get("QUERENCIA_WEBHOOKS_LOOPBACK") == "1"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 

@@ -32,6 +32,7 @@ MEASURES_DONE = "measures.done"
 PURCHASES_RECORDED = "purchases.recorded"
 MEMBER_JOINED = "member.joined"
 MEMBER_LEFT = "member.left"
+CARD_REPLACED = "member.card_replaced"
 TIER_CHANGED = "member.tier_changed"
 POINTS_EARNED = "points.earned"
 POINTS_REDEEMED = "points.redeemed"
@@ -90,6 +91,7 @@ KINDS = {
         ),
         Kind(MEMBER_JOINED, pgettext_lazy("event", "Joined the programme"), _("A customer joined a programme")),
         Kind(MEMBER_LEFT, pgettext_lazy("event", "Left the programme"), _("A customer left a programme")),
+        Kind(CARD_REPLACED, pgettext_lazy("event", "Got another card"), _("A member's card was lost and replaced")),
         Kind(TIER_CHANGED, pgettext_lazy("event", "Changed tier"), _("A member went up or down a tier")),
         Kind(POINTS_EARNED, pgettext_lazy("event", "Points earned"), _("Members earned points, or were given some")),
         Kind(POINTS_REDEEMED, pgettext_lazy("event", "Points spent"), _("Members spent points")),

@@ -18,10 +18,10 @@ ASKED = 5_000
 LAST_LETTER = "\U0010ffff"
 
 
-def find(text: str, *, country: str = "", limit: int = FOUND_MAX) -> list[Customer]:
+def find(text: str, *, country: str = "", limit: int = FOUND_MAX, first: Iterable[int] = ()) -> list[Customer]:
     """At most ``limit`` persons; whoever is named exactly by an identifier or an order comes first. One record of a
-    person leads to whoever stands for them."""
-    ids = records(text, country=country, limit=limit)
+    person leads to whoever stands for them. ``first``: customers whom another room knows by this text."""
+    ids = [*first, *records(text, country=country, limit=limit)][:limit]
     heads = persons.heads(ids)
     wanted = list(dict.fromkeys(heads[pk] for pk in ids))
     found = Customer.objects.select_related("score__cell").in_bulk(wanted)

@@ -12,6 +12,7 @@ The books: `close` months, `set_accounting`.
 """
 
 from querencia.loyalty.actions.adjusting import NewAdjustment, adjust, approve, refuse
+from querencia.loyalty.actions.cards import replace_cards
 from querencia.loyalty.actions.catalogue import change_stock, import_codes, publish_rewards, share_code
 from querencia.loyalty.actions.closing import Closed, close, set_accounting
 from querencia.loyalty.actions.earning import Earned, earn
@@ -82,6 +83,7 @@ __all__ = [
     "refund",
     "refuse",
     "release",
+    "replace_cards",
     "restore",
     "restore_uses",
     "review_referrals",

@@ -52,7 +52,7 @@ def enrol(*, programme: Programme, members: Sequence[NewMember], at: datetime) -
     Member.objects.bulk_create(new, batch_size=ROWS)
     back = [pk for pk, member in known.items() if member.left_at is not None and pk not in gone]
     Member.objects.filter(programme=programme, customer_id__in=back).update(left_at=None)
-    _tell(kinds.MEMBER_JOINED, [each for each in new if wanted[each.customer_id].is_live], at)
+    tell(kinds.MEMBER_JOINED, [each for each in new if wanted[each.customer_id].is_live], at)
     known = _known(programme, list(wanted))
     return [known[each.customer_id] for each in members if each.customer_id in known]
 
@@ -63,7 +63,7 @@ def leave(*, members: Sequence[Member], at: datetime) -> int:
     here = Member.objects.select_for_update().filter(pk__in=[each.pk for each in members], left_at=None)
     gone = list(here.order_by("pk"))
     Member.objects.filter(pk__in=[each.pk for each in gone]).update(left_at=at)
-    _tell(kinds.MEMBER_LEFT, gone, at)
+    tell(kinds.MEMBER_LEFT, gone, at)
     return len(gone)
 
 
@@ -89,7 +89,7 @@ def _known(programme: Programme, customer_ids: Sequence[int]) -> dict[int, Membe
     return found
 
 
-def _tell(kind: str, members: Sequence[Member], at: datetime) -> None:
+def tell(kind: str, members: Sequence[Member], at: datetime) -> None:
     told = [
         events.NewEvent(
             kind,

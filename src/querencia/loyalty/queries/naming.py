@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Sequence
 from itertools import batched
 
+from django.db.models import Q
+
 from querencia.customers.queries import persons
+from querencia.loyalty import cards
 from querencia.loyalty.models import Entry, Hold, Member, Programme
 from querencia.loyalty.queries.programmes import members_of
 
@@ -18,12 +21,23 @@ def by_id(member_ids: Iterable[int]) -> dict[int, Member]:
     return found
 
 
-def by_card(programme: Programme, cards: Iterable[str]) -> dict[str, Member]:
+def by_card(programme: Programme, given: Iterable[str]) -> dict[str, Member]:
+    """By the number of a card, or by its code as a scanner types it."""
     found: dict[str, Member] = {}
-    for some in batched(sorted(set(cards)), ASKED, strict=False):
+    for some in batched(sorted(set(given)), ASKED, strict=False):
         rows = Member.objects.filter(programme=programme, card_number__in=some)
         found |= {row.card_number: row for row in rows}
+        codes = {each: pk for each in some if each not in found and (pk := cards.member_id(each))}
+        members = Member.objects.filter(programme=programme).in_bulk(list(codes.values()))
+        found |= {each: members[pk] for each, pk in codes.items() if pk in members and cards.is_of(each, members[pk])}
     return found
+
+
+def customers_by_card(text: str) -> list[int]:
+    """Of any programme: whose card has this number or this code."""
+    written = "".join(text.split())
+    rows = Member.objects.filter(Q(card_number=written) | Q(pk=cards.member_id(written))).order_by("pk")
+    return [row.customer_id for row in rows if row.card_number == written or cards.is_of(written, row)]
 
 
 def by_customer(programme: Programme, customer_ids: Iterable[int]) -> dict[int, Member]:

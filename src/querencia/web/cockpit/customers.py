@@ -24,6 +24,7 @@ from querencia.customers.queries import consents, listing, persons, preferences,
 from querencia.customers.queries.listing import FACETS, SORTS, Filters
 from querencia.customers.queries.profile import Person
 from querencia.insight import explain, plot
+from querencia.loyalty.queries import naming
 from querencia.measures import queries as measures
 from querencia.web.access import Request, needs
 from querencia.web.cockpit import points
@@ -52,7 +53,7 @@ SHOWN = ["abc", "stage", "last", "purchases", "amount_year", "at_stake"]
 def customers(request: Request) -> HttpResponse:
     if query := request.GET.get("q", "").replace("\0", "").strip():
         known = business.business()
-        found = search.find(query, country=known.country if known else "")
+        found = search.find(query, country=known.country if known else "", first=naming.customers_by_card(query))
         return render(
             request, "cockpit/customers_found.html", {"query": query, "found": found, "limit": search.FOUND_MAX}
         )

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from querencia.common.time import now
 from querencia.customers.queries import profile
@@ -15,7 +15,7 @@ from querencia.customers.queries.profile import Person
 from querencia.loyalty import actions, queries
 from querencia.loyalty.models import Member, Programme
 from querencia.loyalty.queries import adjustments
-from querencia.web import membership
+from querencia.web import member_card, membership
 from querencia.web.access import Request, needs
 from querencia.web.cockpit.loyalty import found
 from querencia.web.cockpit.loyalty_forms import PointsForm
@@ -42,6 +42,27 @@ def enrol(request: Request, pk: int) -> HttpResponse:
     made = actions.enrol(programme=programme, members=[actions.NewMember(who.pk)], at=now())
     if made:
         messages.success(request, _("A member now, with card %(number)s.") % {"number": made[0].card_number})
+    return redirect("customer", who.pk)
+
+
+@require_GET
+@needs("points")
+def card(request: Request, pk: int, programme: int) -> HttpResponse:
+    """The card by itself, to be printed and handed over."""
+    who, of = _person(pk), found(programme)
+    here = next((each for each in queries.members_of(of, [who.pk])[who.pk] if each.left_at is None), None)
+    if here is None:
+        raise Http404
+    return render(request, "cockpit/card.html", member_card.shown(of, here))
+
+
+@require_POST
+@needs("points")
+def card_lost(request: Request, pk: int) -> HttpResponse:
+    who, programme = _person(pk), found(_number(request.POST.get("programme", "")))
+    lost = {each.pk: request.POST.get("number", "") for each in queries.members_of(programme, [who.pk])[who.pk]}
+    if made := actions.replace_cards(lost=lost, at=now()):
+        messages.success(request, _("Another card, with number %(number)s.") % {"number": made[0].card_number})
     return redirect("customer", who.pk)
 
 

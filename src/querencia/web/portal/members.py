@@ -9,7 +9,6 @@ from functools import wraps
 from typing import Any
 from urllib.parse import quote
 
-import segno
 from django import forms
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
@@ -24,10 +23,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from querencia.business import queries as business
 from querencia.common.time import now
 from querencia.flows import member_door, tasks
-from querencia.loyalty import actions, queries
+from querencia.loyalty import actions, queries, wallet
 from querencia.loyalty.models import Programme
 from querencia.loyalty.queries import referrals
-from querencia.web import friends_words, membership
+from querencia.web import friends_words, member_card, membership
 from querencia.web.accounts import client_address
 from querencia.web.portal import limits
 from querencia.web.templatetags.house import language
@@ -63,7 +62,7 @@ class JoinForm(AddressForm):
     field_order = ("given_name", "email")
 
 
-def _private(page: Page) -> Page:
+def private(page: Page) -> Page:
     """Kept by no browser and no proxy on the way, and named to nobody else."""
 
     @never_cache
@@ -76,17 +75,17 @@ def _private(page: Page) -> Page:
     return answer
 
 
-def _inside(request: HttpRequest) -> int:
+def inside(request: HttpRequest) -> int:
     """The customer who came in, or 0."""
     kept = request.session.get(INSIDE) or {}
     return int(kept["customer"]) if kept.get("until", 0) > now().timestamp() else 0
 
 
 @require_http_methods(["GET", "HEAD"])
-@_private
+@private
 def club(request: HttpRequest) -> HttpResponse:
     """What a member has; whoever is not in yet is asked for their address."""
-    customer = _inside(request)
+    customer = inside(request)
     if not customer:
         return _show(request, "portal/club_door.html", form=AddressForm(), programmes=queries.running(at=now()))
     cards, offered = [], []
@@ -94,11 +93,18 @@ def club(request: HttpRequest) -> HttpResponse:
         members = queries.members_of(programme, [customer])[customer]
         if any(each.left_at is None for each in members):
             card = membership.card(programme, members, size=SHOWN)
-            cards.append(card | {"qr": _qr(card["member"].card_number), "share": _to_share(request, card)})
+            cards.append(card | {"qr": member_card.qr(card["member"]), "share": _to_share(request, card)})
         elif programme in queries.running(at=now()):
             offered.append(programme)
     said = request.session.pop(SAID, "")
-    return _show(request, "portal/club.html", cards=cards, offered=offered, said=friends_words.faults().get(said, ""))
+    return _show(
+        request,
+        "portal/club.html",
+        cards=cards,
+        offered=offered,
+        said=friends_words.faults().get(said, ""),
+        has_wallet=wallet.signer() is not None,
+    )
 
 
 def _to_share(request: HttpRequest, card: dict[str, Any]) -> dict[str, str]:
@@ -108,7 +114,7 @@ def _to_share(request: HttpRequest, card: dict[str, Any]) -> dict[str, str]:
         return {}
     link = request.build_absolute_uri(f"{reverse('club_join')}?r={friends['code']}")
     text = _("Join %(programme)s by my link, it is free: %(link)s") % {"programme": card["programme"], "link": link}
-    return {"link": link, "qr": _qr(link), "text": text, "mail": f"mailto:?{_query(text, 'body')}",
+    return {"link": link, "qr": member_card.picture(link), "text": text, "mail": f"mailto:?{_query(text, 'body')}",
             "chat": f"https://wa.me/?{_query(text, 'text')}"}  # fmt: skip
 
 
@@ -116,14 +122,8 @@ def _query(text: str, name: str) -> str:
     return f"{name}={quote(text, safe='')}"
 
 
-def _qr(text: str) -> str:
-    """The number of a card as a picture that tills read; dark on light, whatever the page is."""
-    made = segno.make(text, error="m", micro=False)
-    return str(made.svg_inline(scale=5, border=3, dark="#000", light="#fff"))
-
-
 @require_http_methods(["GET", "POST"])
-@_private
+@private
 def ask(request: HttpRequest) -> HttpResponse:
     """Mail a code to an address that somebody here has."""
     form = AddressForm(request.POST or None)
@@ -135,7 +135,7 @@ def ask(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@_private
+@private
 def join(request: HttpRequest) -> HttpResponse:
     """Join by an address that one proves to be one's own; known or not, it is asked the same."""
     running = queries.running(at=now())
@@ -183,7 +183,7 @@ def _mail(request: HttpRequest, asked: str, address: str, *, customer: int, newc
 
 
 @require_http_methods(["GET", "POST"])
-@_private
+@private
 def code(request: HttpRequest) -> HttpResponse:
     """The code is typed in: five times at most, within minutes, where it was asked for."""
     asked = request.session.get(ASKED)
@@ -220,40 +220,40 @@ def _who(request: HttpRequest, asked: dict[str, Any]) -> int:
 
 
 @require_POST
-@_private
+@private
 def enrol(request: HttpRequest) -> HttpResponse:
-    if (customer := _inside(request)) and (programme := _named(request)) in queries.running(at=now()):
+    if (customer := inside(request)) and (programme := named(request)) in queries.running(at=now()):
         actions.enrol(programme=programme, members=[actions.NewMember(customer)], at=now())
     return redirect("club")
 
 
 @require_POST
-@_private
+@private
 def share(request: HttpRequest) -> HttpResponse:
     """A link of one's own to bring friends with."""
-    if (customer := _inside(request)) and (programme := _named(request)):
+    if (customer := inside(request)) and (programme := named(request)):
         actions.share(members=queries.members_of(programme, [customer])[customer], at=now())
     return redirect("club")
 
 
 @require_POST
-@_private
+@private
 def leave(request: HttpRequest) -> HttpResponse:
     """Leave a programme: said twice, by a box and a button."""
-    customer, programme = _inside(request), _named(request)
+    customer, programme = inside(request), named(request)
     if customer and programme and request.POST.get("sure") == "1":
         actions.leave(members=queries.members_of(programme, [customer])[customer], at=now())
     return redirect("club")
 
 
 @require_POST
-@_private
+@private
 def log_out(request: HttpRequest) -> HttpResponse:
     request.session.pop(INSIDE, None)
     return redirect("club")
 
 
-def _named(request: HttpRequest) -> Programme | None:
+def named(request: HttpRequest) -> Programme | None:
     asked = request.POST.get("programme", "")
     return next((each for each in queries.programmes() if str(each.pk) == asked), None)
 

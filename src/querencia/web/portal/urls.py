@@ -1,6 +1,6 @@
 from django.urls import path
 
-from querencia.web.portal import members, preferences
+from querencia.web.portal import card, members, preferences
 
 urlpatterns = [
     path("club/", members.club, name="club"),
@@ -10,6 +10,9 @@ urlpatterns = [
     path("club/enrol/", members.enrol, name="club_enrol"),
     path("club/share/", members.share, name="club_share"),
     path("club/leave/", members.leave, name="club_leave"),
+    path("club/card/<int:pk>/", card.card, name="club_card"),
+    path("club/card/<int:pk>/wallet/", card.phone, name="club_wallet"),
+    path("club/card/lost/", card.lost, name="club_lost"),
     path("club/out/", members.log_out, name="club_out"),
     path("p/<str:token>/", preferences.preferences, name="preferences"),
     path("p/<str:token>/<str:purpose>/", preferences.unsubscribe, name="unsubscribe"),

@@ -228,7 +228,7 @@ def look_up_members(request: HttpRequest, given: MembersGiven) -> Answer:
     summary=_("Get a member by card number"),
 )
 def get_member_by_card(request: HttpRequest, here: Path[CardHere], asked: Query[CardAsked]) -> Answer:
-    """What the scanner of the till reads."""
+    """By what the scanner of the till reads: the number of the card, or its signed code."""
     at = now()
     programme = Programmes(at).one(asked.programme_id)
     row = naming.by_card(programme, [here.card_number]).get(here.card_number)
