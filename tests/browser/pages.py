@@ -28,6 +28,8 @@ INSIDE = {
     "corrections of points": "/loyalty/waiting/",
     "friends": "/loyalty/1/friends/",
     "what a friend is worth": "/loyalty/1/friends/terms/",
+    "gestures": "/loyalty/1/gestures/",
+    "a day of thanks": "/loyalty/1/gestures/appreciation/",
     "imports": "/imports/",
     "live events": "/arrivals/",
     "duplicates": "/duplicates/",

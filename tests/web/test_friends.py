@@ -115,3 +115,22 @@ def test_an_agent_writes_a_code_down_and_a_manager_looks_at_what_is_suspicious(
     assert "Somebody decided it meanwhile." in text(
         manager.post(f"/loyalty/friends/{row.pk}/", {"do": "approve"}, follow=True)
     )
+
+
+def test_gestures_are_said_by_forms_and_counted(ana: Member, programme: Programme) -> None:
+    manager, page = somebody("manager"), f"/loyalty/{programme.pk}/gestures/"
+    assert "Not made." in text(manager.get(page))
+    thanks = {"points": "7", "valid_days": "30", "member_days": "0", "month": "10", "nth": "", "weekday": "", "day": ""}
+    assert "Say which day." in text(manager.post(f"{page}appreciation/", thanks))
+    assert manager.post(f"{page}appreciation/", thanks | {"nth": "1", "weekday": "6"})["Location"] == page
+    shown = text(manager.get(page))
+    assert "7 points, valid for 30 days" in shown
+    assert "on the first Saturday of October" in shown
+    manager.post(f"{page}welcome/", {"points": "20", "valid_days": "0"})
+    actions.welcome(programme=programme, member_ids=[ana.pk], at=now())
+    assert "<em>1 gift</em> within a year" in text(manager.get(page))
+    assert "Welcome" in text(manager.get(f"/customers/{ana.customer_id}/"))
+    manager.post(f"{page}welcome/", {"do": "end"})
+    assert text(manager.get(page)).count("Not made.") == 3
+    assert manager.get(f"{page}nothing/").status_code == 404
+    assert somebody("analyst").get(f"{page}welcome/").status_code == 403

@@ -15,7 +15,7 @@ from querencia.customers import kinds
 from querencia.customers.models import Event
 from querencia.flows import catching_up, points
 from querencia.loyalty import actions as loyalty
-from querencia.loyalty.queries.programmes import begun
+from querencia.loyalty.queries.programmes import begun, members_of, running
 from querencia.measures import actions as measuring
 from querencia.measures import queries as measured
 from querencia.measures.models import Run
@@ -60,6 +60,16 @@ def settle_referrals(events: Sequence[Event], at: datetime) -> None:
             loyalty.settle_referrals(programme=programme, purchases=some, at=at)
 
 
+def welcome_members(events: Sequence[Event], at: datetime) -> None:
+    """New members are given what welcomes them."""
+    for programme in running(at=at):
+        joined = [e.customer_id for e in events if e.customer_id and e.properties.get("programme") == programme.pk]
+        members = members_of(programme, joined)
+        ids = [member.pk for mine in members.values() for member in mine]
+        for some in batched(ids, PURCHASES_TOGETHER, strict=False):
+            loyalty.welcome(programme=programme, member_ids=some, at=at)
+
+
 def tell_endpoints(events: Sequence[Event], at: datetime) -> None:
     """Write down a message for every endpoint that wants the event; it is sent from there."""
     webhooks.note(events=events, at=at)
@@ -67,12 +77,14 @@ def tell_endpoints(events: Sequence[Event], at: datetime) -> None:
 
 REACTIONS: dict[str, tuple[Reaction, ...]] = {
     kinds.IMPORT_DONE: (measure_anew, judge_imported),
+    kinds.MEMBER_JOINED: (welcome_members,),
     kinds.PURCHASES_RECORDED: (move_points, settle_referrals),
 }
 
 TITLES = {
     "tell_endpoints": gettext_lazy("Tell other systems"),
     "move_points": gettext_lazy("Earn points, or take them back"),
+    "welcome_members": gettext_lazy("Welcome new members"),
     "settle_referrals": gettext_lazy("See what became of friends who were brought"),
     "judge_imported": gettext_lazy("Let what members bought earn"),
     "measure_anew": gettext_lazy("Measure the business anew"),

@@ -16,6 +16,8 @@ from querencia.loyalty.ledger import Book
 from querencia.loyalty.models import (
     Adjustment,
     Entry,
+    Gesture,
+    GestureKind,
     Hold,
     Member,
     Programme,
@@ -31,7 +33,10 @@ ROWS = 2_000
 ASKED = 1_000
 ERASED = "erased:"
 # Keys that we made of numbers of our own; all others were given to us, and may name an order or a person.
-OURS = ("purchase:", "refund:", "expire:", "activate:", "repay:", "give:referral:", "take_back:referral:", ERASED)
+OURS = (
+    *("purchase:", "refund:", "expire:", "activate:", "repay:", "give:referral:", "take_back:referral:", ERASED),
+    *(f"give:{kind}:" for kind in GestureKind.values),
+)
 
 PERIODS: Sequence[Never] = ()
 HOLDS: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +49,7 @@ HOLDS: Mapping[str, tuple[str, ...]] = {
     "Redemption": ("key",),
     "Voucher": ("code", "written"),
     "VoucherUse": ("order_key",),
+    "Gesture": ("on",),
 }
 FREE: Mapping[str, str] = {
     "Programme": "what the business promises everybody",
@@ -57,6 +63,8 @@ FREE: Mapping[str, str] = {
     "CapUse": "figures",
     "Standing": "words of the programme",
     "ReferralTerms": "terms for everybody",
+    "GestureTerms": "terms for everybody",
+    "GestureDay": "figures",
     "Referral.why": "words of ours",
     "Referral.signals": "words of ours: which kinds of addresses agree, no address",
     "Reward": "what everybody can have",
@@ -102,6 +110,9 @@ def facts_of(customer_ids: Sequence[int]) -> Iterator[Section]:
     columns = {"points": _("points"), "reason": _("reason"), "state": _("state"), "asked_at": _("asked")}
     words = words_of(Adjustment, ("state",))
     yield Section("corrections", _("Corrections by hand"), columns, by_hand.values(*columns).iterator(ROWS), words)
+    made = Gesture.objects.filter(member__customer__in=customer_ids).order_by("pk")
+    columns = {"kind": _("what"), "on": _("day"), "points": _("points")}
+    yield Section("gestures", _("Gifts"), columns, made.values(*columns).iterator(ROWS), words_of(Gesture, ("kind",)))
     yield from _friends(customer_ids)
     yield from _rewards_of(customer_ids)
 
@@ -148,6 +159,8 @@ def erase(customer_ids: Sequence[int], *, at: datetime) -> None:
     for some in batched(customer_ids, ASKED, strict=False):
         _forget_friends(some, at)
         _forget_rewards(some, at)
+        # Its day tells a birthday.
+        Gesture.objects.filter(member__customer__in=some).delete()
         for programme in Programme.objects.filter(members__customer__in=some).distinct().order_by("pk"):
             _let_lapse(programme, some, at)
         members = Member.objects.filter(customer__in=some)

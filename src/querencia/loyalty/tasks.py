@@ -30,3 +30,11 @@ def settle_referrals() -> None:
     at = now()
     for programme in begun(at=at):
         actions.settle_referrals(programme=programme, at=at)
+
+
+@db_periodic_task(crontab(minute="47"))  # type: ignore[untyped-decorator]
+def make_gestures() -> None:
+    """Every hour, of which one makes the gestures of the day that has begun where the programme is."""
+    at = now()
+    for programme in queries.running(at=at):
+        actions.catch_up_gestures(programme=programme, at=at)

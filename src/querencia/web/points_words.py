@@ -90,6 +90,7 @@ def _gift(reason: str) -> str:
         "referred": _("For coming by a friend"),
         "welcome": _("Welcome"),
         "anniversary": _("For the anniversary"),
+        "appreciation": _("With thanks"),
     }
     return said.get(reason, _("A gift"))
 

@@ -5,6 +5,7 @@ The programme: `set_up`, `change_programme`, `start`, `stop`.
 Members, rules and tiers: `enrol`, `publish_rules`, `publish_tiers`, `judge_tiers`.
 Points: `earn` and `refund` follow purchases; `give` what is no purchase; `hold`, then `capture` or `release`; `restore`
 what was spent; `transfer`; `adjust`, `approve`, `refuse`; `expire` books what time has done.
+Gestures: `publish_gesture`, `make_gestures` of a day, `catch_up_gestures`, `welcome`.
 Friends: `publish_referral_terms`, `share` a link, `claim` by whom one came, `settle_referrals`, `review_referrals`.
 Rewards: `publish_rewards`, `change_stock`, `import_codes`, `share_code`; `redeem` for points or `issue` for none, then
 `confirm` or `cancel`; `use` codes at the till, `restore_uses` when an order is given back.
@@ -16,6 +17,7 @@ from querencia.loyalty.actions.cards import replace_cards
 from querencia.loyalty.actions.catalogue import change_stock, import_codes, publish_rewards, share_code
 from querencia.loyalty.actions.closing import Closed, close, set_accounting
 from querencia.loyalty.actions.earning import Earned, earn
+from querencia.loyalty.actions.gestures import catch_up_gestures, make_gestures, publish_gesture, welcome
 from querencia.loyalty.actions.giving import Gift, NewTransfer, give, transfer
 from querencia.loyalty.actions.holding import Capture, NewHold, capture, hold, release
 from querencia.loyalty.actions.members import NewMember, enrol, leave
@@ -58,6 +60,7 @@ __all__ = [
     "approve",
     "cancel",
     "capture",
+    "catch_up_gestures",
     "change_programme",
     "change_stock",
     "claim",
@@ -75,6 +78,8 @@ __all__ = [
     "judge_tiers",
     "lapse_redemptions",
     "leave",
+    "make_gestures",
+    "publish_gesture",
     "publish_referral_terms",
     "publish_rewards",
     "publish_rules",
@@ -97,4 +102,5 @@ __all__ = [
     "take_back",
     "transfer",
     "use",
+    "welcome",
 ]

@@ -15,13 +15,14 @@ from querencia.loyalty.models import Entry, Partner, Programme
 @dataclass(frozen=True)
 class Gift:
     """``key`` names it for good, ``why`` says in a word of ours what for (birthday, referral, …). They lapse by the
-    programme's policy. ``partner``: who pays for them."""
+    programme's policy, or at ``expires_at``. ``partner``: who pays for them."""
 
     member_id: int
     key: str
     points: int
     why: str
     partner: Partner | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _give(book: Book, gift: Gift) -> None:
         partner_id=partner_id,
         detail={"why": gift.why},
     )
-    lapses = expiry.expires_at(book.at, programme.expiry_policy, zone=programme.time_zone)
+    lapses = gift.expires_at or expiry.expires_at(book.at, programme.expiry_policy, zone=programme.time_zone)
     cost = programme.cost_per_thousand
     book.grant(posting, Given(gift.points, book.at, lapses, partner_id=partner_id, cost_per_thousand=cost))
 

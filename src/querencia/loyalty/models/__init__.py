@@ -2,6 +2,7 @@
 lots, allocations, versions and standings are append-only: a correction is another row."""
 
 from querencia.loyalty.models.closing import Close
+from querencia.loyalty.models.gestures import Gesture, GestureDay, GestureKind, GestureTerms
 from querencia.loyalty.models.ledger import Allocation, Entry, Hold, Lot
 from querencia.loyalty.models.members import Adjustment, CapUse, Member, Standing
 from querencia.loyalty.models.programme import Partner, Programme, RuleVersion, TierScheme
@@ -14,6 +15,10 @@ __all__ = [
     "CapUse",
     "Close",
     "Entry",
+    "Gesture",
+    "GestureDay",
+    "GestureKind",
+    "GestureTerms",
     "Hold",
     "Lot",
     "Member",
