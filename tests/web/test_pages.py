@@ -93,6 +93,18 @@ ANSWERS = {
     "GET loyalty_journal": (LOGIN, 403, 404, 404, 404),
     "GET loyalty_accounting": (LOGIN, 403, 403, 404, 404),
     "POST loyalty_accounting": (LOGIN, 403, 403, 404, 404),
+    "GET rewards": (LOGIN, 403, 404, 404, 404),
+    "GET reward_new": (LOGIN, 403, 403, 404, 404),
+    "POST reward_new": (LOGIN, 403, 403, 404, 404),
+    "GET reward": (LOGIN, 403, 403, 404, 404),
+    "POST reward": (LOGIN, 403, 403, 404, 404),
+    "POST reward_end": (LOGIN, 403, 403, 404, 404),
+    "POST reward_stock": (LOGIN, 403, 403, 404, 404),
+    "POST reward_share": (LOGIN, 403, 403, 404, 404),
+    "POST reward_codes": (LOGIN, 403, 403, 404, 404),
+    "GET rewards_waiting": (LOGIN, 200, 403, 200, 200),
+    "POST redemption_close": (LOGIN, 404, 403, 404, 404),
+    "POST customer_redeem": (LOGIN, 404, 403, 404, 404),
     "GET loyalty_rule": (LOGIN, 403, 403, 404, 404),
     "POST loyalty_rule": (LOGIN, 403, 403, 404, 404),
     "GET loyalty_rule_end": (405, 405, 405, 405, 405),
@@ -140,6 +152,10 @@ ANSWERS = {
 WEBHOOKS = ("webhook", "webhook_rotate", "webhook_test", "webhook_replay")
 CLOSES = tuple(f"loyalty_{of}" for of in ("closes", "close", "journal", "accounting"))
 LOYALTY = tuple(f"loyalty_{of}" for of in ("decide", "run", "policy", "rule_new", "tiers", "rule", "rule_end"))
+REWARDS = (
+    *("rewards", "reward_new", "reward", "reward_end", "reward_stock", "reward_share", "reward_codes"),
+    "redemption_close",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +204,7 @@ def test_an_address_opens_to_whom_it_may(entry: str) -> None:
     keys = dict.fromkeys(("customer", *(f"customer_{of}" for of in ("consent", "links", "merge", "part"))), first)
     keys |= {"staff_change": bruno.pk, "key_revoke": 1, "duplicate": 1} | dict.fromkeys(WEBHOOKS, 1)
     keys |= dict.fromkeys([f"customer_{of}" for of in ("export", "erase", "enrol", "leave", "points")], first)
-    keys |= dict.fromkeys([*LOYALTY, *CLOSES], 1)
+    keys |= dict.fromkeys([*LOYALTY, *CLOSES, *REWARDS], 1) | {"customer_redeem": first}
     pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
     path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern).replace("%(key)s", "base").replace(
         "%(month)s", "2026-04"

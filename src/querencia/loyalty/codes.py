@@ -1,12 +1,15 @@
 """Codes of vouchers: made so that nobody guesses one, read over a telephone, and a slip of a finger is seen."""
 
+import csv
 import secrets
+from collections.abc import Sequence
 
 # Nothing that looks like anything else: no 0 and O, no 1, I and L. Their number is prime, so that the last character
 # tells every single slip and every two that changed places.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 DRAWN = 11
 GROUP = 4
+HEADINGS = ("code", "codes", "código", "códigos", "codigo", "codigos")
 
 
 def draw() -> str:
@@ -28,6 +31,19 @@ def normal(text: str) -> str:
 def written(code: str) -> str:
     """As people read it: in groups."""
     return "-".join(code[start : start + GROUP] for start in range(0, len(code), GROUP))
+
+
+def read_lines(text: str) -> Sequence[tuple[int, str]]:
+    """The codes of a CSV file (the first of each line), with the numbers of their lines; a heading is left out."""
+    found = []
+    sample = text.partition("\n")[0]
+    reader = csv.reader(text.splitlines(), delimiter=";" if ";" in sample else ",")
+    for row in reader:
+        code = row[0].strip() if row else ""
+        is_heading = reader.line_num == 1 and code.lower() in HEADINGS
+        if code and not is_heading:
+            found.append((reader.line_num, code))
+    return found
 
 
 def is_mistyped(code: str) -> bool:

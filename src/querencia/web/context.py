@@ -45,7 +45,10 @@ def _menu(request: HttpRequest, rights: frozenset[str]) -> list[Group]:
                 ("see_figures", _("Economics"), "economics"),
             ],
         ),
-        (_("Reward"), [("see_figures", _("Loyalty"), "loyalty")]),
+        (
+            _("Reward"),
+            [("see_figures", _("Loyalty"), "loyalty"), ("points", _("To hand over"), "rewards_waiting")],
+        ),
         (
             _("Data"),
             [

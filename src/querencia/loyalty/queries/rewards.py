@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
@@ -86,6 +87,21 @@ def _on_shelf(reward: Reward, versions: Sequence[RewardVersion]) -> OnShelf:
 
 def terms_of(version: RewardVersion) -> Terms:
     return rewards.read(version.document)
+
+
+def keys(programme: Programme) -> set[str]:
+    """Every name that a reward has."""
+    return set(Reward.objects.filter(programme=programme).values_list("key", flat=True))
+
+
+def versions(reward: Reward) -> list[RewardVersion]:
+    """Every version of one reward, the newest first."""
+    return list(RewardVersion.objects.filter(reward=reward).select_related("published_by").order_by("-version"))
+
+
+def last_document(reward: Reward) -> dict[str, Any]:
+    """What it said when it was last offered."""
+    return next((dict(each.document) for each in versions(reward) if each.document), {})
 
 
 def left_of(some: Iterable[OnShelf], *, at: datetime) -> dict[int, int]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from querencia.customers.queries import persons
 from querencia.loyalty import codes
-from querencia.loyalty.models import Programme, Redemption, Voucher, VoucherUse
+from querencia.loyalty.models import Programme, Redemption, Reward, Voucher, VoucherUse
 from querencia.loyalty.queries import rewards as catalogue
 from querencia.loyalty.queries.balances import people_of
 from querencia.loyalty.rewards import Terms
@@ -95,6 +95,17 @@ def uses_of(programme: Programme, orders: Iterable[tuple[str, str]]) -> list[Vou
         rows = some.select_related("voucher__version", "voucher__reward").order_by("pk")
         found += [row for row in rows if (row.order_key, row.source) in wanted]
     return found
+
+
+def shared_of(reward: Reward) -> Voucher | None:
+    """The code that everybody shares now."""
+    mine = Voucher.objects.filter(reward=reward, origin=Voucher.Origin.SHARED, voided_at=None)
+    return mine.order_by("-pk").first()
+
+
+def waiting_codes(reward: Reward) -> int:
+    """How many codes that were brought in wait for somebody."""
+    return Voucher.objects.filter(reward=reward, issued_at=None, voided_at=None).count()
 
 
 def members_of_uses(use_ids: Iterable[int]) -> dict[int, int]:

@@ -15,7 +15,7 @@ from querencia.customers.queries.profile import Person
 from querencia.loyalty import actions, queries
 from querencia.loyalty.models import Member, Programme
 from querencia.loyalty.queries import adjustments
-from querencia.web import member_card, membership
+from querencia.web import member_card, membership, rewarding
 from querencia.web.access import Request, needs
 from querencia.web.cockpit.loyalty import found
 from querencia.web.cockpit.loyalty_forms import PointsForm
@@ -32,13 +32,14 @@ def cards(who: Person) -> list[dict[str, Any]]:
 
 def _card(programme: Programme, members: list[Member]) -> dict[str, Any]:
     mine = {"waiting": adjustments.of_members(members), "form": PointsForm(initial={"key": secrets.token_urlsafe(16)})}
-    return membership.card(programme, members) | mine
+    card = membership.card(programme, members)
+    return card | mine | {"rewards": rewarding.of_member(programme, card["member"], at=now())}
 
 
 @require_POST
 @needs("points")
 def enrol(request: Request, pk: int) -> HttpResponse:
-    who, programme = _person(pk), found(_number(request.POST.get("programme", "")))
+    who, programme = person(pk), found(number_of(request.POST.get("programme", "")))
     made = actions.enrol(programme=programme, members=[actions.NewMember(who.pk)], at=now())
     if made:
         messages.success(request, _("A member now, with card %(number)s.") % {"number": made[0].card_number})
@@ -49,7 +50,7 @@ def enrol(request: Request, pk: int) -> HttpResponse:
 @needs("points")
 def card(request: Request, pk: int, programme: int) -> HttpResponse:
     """The card by itself, to be printed and handed over."""
-    who, of = _person(pk), found(programme)
+    who, of = person(pk), found(programme)
     here = next((each for each in queries.members_of(of, [who.pk])[who.pk] if each.left_at is None), None)
     if here is None:
         raise Http404
@@ -59,7 +60,7 @@ def card(request: Request, pk: int, programme: int) -> HttpResponse:
 @require_POST
 @needs("points")
 def card_lost(request: Request, pk: int) -> HttpResponse:
-    who, programme = _person(pk), found(_number(request.POST.get("programme", "")))
+    who, programme = person(pk), found(number_of(request.POST.get("programme", "")))
     lost = {each.pk: request.POST.get("number", "") for each in queries.members_of(programme, [who.pk])[who.pk]}
     if made := actions.replace_cards(lost=lost, at=now()):
         messages.success(request, _("Another card, with number %(number)s.") % {"number": made[0].card_number})
@@ -69,7 +70,7 @@ def card_lost(request: Request, pk: int) -> HttpResponse:
 @require_POST
 @needs("points")
 def leave(request: Request, pk: int) -> HttpResponse:
-    who, programme = _person(pk), found(_number(request.POST.get("programme", "")))
+    who, programme = person(pk), found(number_of(request.POST.get("programme", "")))
     members = queries.members_of(programme, [who.pk])[who.pk]
     if actions.leave(members=members, at=now()):
         messages.success(request, _("No member any more. Points keep their dates; new purchases earn nothing."))
@@ -80,7 +81,7 @@ def leave(request: Request, pk: int) -> HttpResponse:
 @needs("points")
 def adjust(request: Request, pk: int) -> HttpResponse:
     """Correct what a member has: at once, or as soon as a second person agrees."""
-    who, programme = _person(pk), found(_number(request.POST.get("programme", "")))
+    who, programme = person(pk), found(number_of(request.POST.get("programme", "")))
     members = queries.members_of(programme, [who.pk])[who.pk]
     form = PointsForm(request.POST)
     if not members:
@@ -109,12 +110,12 @@ def _say(request: Request, result: str) -> None:
     messages.add_message(request, *said.get(result, (messages.ERROR, _("Nothing was changed."))))
 
 
-def _person(pk: int) -> Person:
+def person(pk: int) -> Person:
     who = profile.person(pk)
     if who is None or who.is_to_be_erased or who.erased_at:
         raise Http404
     return who
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < 19 else 0

@@ -26,7 +26,7 @@ from querencia.flows import member_door, tasks
 from querencia.loyalty import actions, queries, wallet
 from querencia.loyalty.models import Programme
 from querencia.loyalty.queries import referrals
-from querencia.web import friends_words, member_card, membership
+from querencia.web import friends_words, member_card, membership, rewarding
 from querencia.web.accounts import client_address
 from querencia.web.portal import limits
 from querencia.web.templatetags.house import language
@@ -87,17 +87,18 @@ def club(request: HttpRequest) -> HttpResponse:
     """What a member has; whoever is not in yet is asked for their address."""
     customer = inside(request)
     if not customer:
-        return _show(request, "portal/club_door.html", form=AddressForm(), programmes=queries.running(at=now()))
+        return show(request, "portal/club_door.html", form=AddressForm(), programmes=queries.running(at=now()))
     cards, offered = [], []
     for programme in queries.programmes():
         members = queries.members_of(programme, [customer])[customer]
         if any(each.left_at is None for each in members):
             card = membership.card(programme, members, size=SHOWN)
-            cards.append(card | {"qr": member_card.qr(card["member"]), "share": _to_share(request, card)})
+            card |= {"qr": member_card.qr(card["member"]), "share": _to_share(request, card)}
+            cards.append(card | {"rewards": rewarding.of_member(programme, card["member"], at=now())})
         elif programme in queries.running(at=now()):
             offered.append(programme)
     said = request.session.pop(SAID, "")
-    return _show(
+    return show(
         request,
         "portal/club.html",
         cards=cards,
@@ -128,7 +129,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     """Mail a code to an address that somebody here has."""
     form = AddressForm(request.POST or None)
     if request.method == "GET" or not form.is_valid():
-        return _show(request, "portal/club_door.html", form=form if form.is_bound else AddressForm())
+        return show(request, "portal/club_door.html", form=form if form.is_bound else AddressForm())
     address = member_door.written(form.cleaned_data["email"])
     people = member_door.people_at(address)
     return _mail(request, address, address if people else "", customer=_member_of(people), newcomer="")
@@ -143,7 +144,7 @@ def join(request: HttpRequest) -> HttpResponse:
     form = JoinForm(request.POST or None, initial={"r": code})
     if not running or request.method == "GET" or not form.is_valid():
         invitation = _invitation(running, code)
-        return _show(request, "portal/club_join.html", form=form, programmes=running, invitation=invitation)
+        return show(request, "portal/club_join.html", form=form, programmes=running, invitation=invitation)
     address = member_door.written(form.cleaned_data["email"])
     given = form.cleaned_data
     parts = [address, given["given_name"], language(), given["r"], given["shows_name"]]
@@ -202,7 +203,7 @@ def code(request: HttpRequest) -> HttpResponse:
             request.session[INSIDE] = {"customer": customer, "until": now().timestamp() + STAY_SECONDS}
             return redirect("club")
         problem = _("This is not the code. Look at the latest message.")
-    return _show(request, "portal/club_code.html", problem=problem, minutes=member_door.MINUTES)
+    return show(request, "portal/club_code.html", problem=problem, minutes=member_door.MINUTES)
 
 
 def _who(request: HttpRequest, asked: dict[str, Any]) -> int:
@@ -264,5 +265,5 @@ def _too_often(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _show(request: HttpRequest, page: str, **context: Any) -> HttpResponse:
+def show(request: HttpRequest, page: str, **context: Any) -> HttpResponse:
     return render(request, page, {"house": business.business(), **context})
