@@ -81,7 +81,7 @@ def test_without_a_programme_the_page_says_what_it_needs(manager: Client) -> Non
     assert "A manager or the owner sets it up" in text(somebody("analyst").get("/loyalty/"))
 
 
-@pytest.mark.parametrize("template", ["money", "visits", "tiers"])
+@pytest.mark.parametrize("template", ["money", "visits", "tiers", "miles"])
 def test_a_template_is_filled_in_so_that_it_can_be_taken_as_it_is(template: str, manager: Client) -> None:
     page = text(manager.get(f"/loyalty/new/?from={template}"))
     given = {
@@ -97,9 +97,10 @@ def test_a_template_is_filled_in_so_that_it_can_be_taken_as_it_is(template: str,
     answer = manager.post(f"/loyalty/new/?from={template}", given)
     assert answer.status_code == 302, re.findall(r"errorlist.*?</ul>", text(answer), re.DOTALL)
     [made] = queries.programmes()
-    assert (made.name, made.starts_at) == ("Club", None)
-    assert RuleVersion.objects.count() == (2 if template == "tiers" else 1)
-    assert TierScheme.objects.count() == (1 if template == "tiers" else 0)
+    assert (made.name, made.starts_at) == ("Miles" if template == "miles" else "Club", None)
+    has_tiers = template in ("tiers", "miles")
+    assert RuleVersion.objects.count() == (2 if has_tiers else 1)
+    assert TierScheme.objects.count() == has_tiers
     assert "It does not run yet" in text(manager.get(answer["Location"]))
 
 

@@ -355,4 +355,24 @@ def templates(currency: str) -> Sequence[dict[str, Any]]:
             "rules": {"every-purchase": base, "double-for-a": double},
             "tiers": abc,
         },
+        _miles(policy, unit),
     ]
+
+
+def _miles(policy: Mapping[str, Any], unit: int) -> dict[str, Any]:
+    every = {"title": gettext("Every trip"), "then": {"points": 5, "per": unit}}
+    business = {"title": gettext("Business class"), "then": {"points": 5, "per": unit}, "if": "channel == 'business'"}
+    reach = {"silver": 25_000, "gold": 50_000, "platinum": 100_000}
+    names = {"silver": gettext("Silver"), "gold": gettext("Gold"), "platinum": gettext("Platinum")}
+    tiers = [{"key": key, "name": names[key], "reach": miles} for key, miles in reach.items()]
+    return {
+        "key": "miles",
+        "title": gettext("Miles"),
+        "say": gettext(
+            "Many miles for each trip, long to keep; what was earned in a year leads to Silver, Gold, Platinum."
+        ),
+        "policy": {**policy, "name": gettext("Miles"), "pending_days": 3, "expiry_count": 36, "adjust_max": 2_000,
+                   "cost_per_thousand": 5 * unit},
+        "rules": {"every-trip": every, "business-class": business},
+        "tiers": {**TIERS_DEFAULTS, "metric": "points", "tiers": tiers},
+    }  # fmt: skip
