@@ -64,7 +64,7 @@ def test_a_reward_is_offered_changed_and_taken_off_the_shelf(manager: Client, pr
     manager.post(f"{page}stock/", {"left": "7", "was": ""})
     assert "meanwhile" in text(manager.post(f"{page}stock/", {"left": "9", "was": "8"}, follow=True))
     listed = text(manager.get(f"{home}/rewards/"))
-    assert all(said in listed for said in ("Five off", "€5 off", "80 points", "7 left", "1 for each member a month"))
+    assert all(said in listed for said in ("Five off", "€5.00 off", "80 points", "7 left", "1 for each member a month"))
     manager.post(f"{page}end/", {"do": "end"})
     assert "not offered" in text(manager.get(f"{home}/rewards/"))
     manager.post(f"{page}end/", {"do": "back"})

@@ -89,10 +89,10 @@ class Terms:
         return (self.starts_on is None or self.starts_on <= day) and (self.ends_on is None or day <= self.ends_on)
 
     def named(self, language: str) -> str:
-        return _said(self.name, language)
+        return said_in(self.name, language)
 
     def described(self, language: str) -> str:
-        return _said(self.description, language)
+        return said_in(self.description, language)
 
     def discount(self, order: int, points: int) -> int:
         """What it takes off an order of so many minor units, never more than that. ``points``: set aside for it."""
@@ -110,7 +110,8 @@ class Terms:
         return min(points, -(-discount * self.points // self.amount)) if self.kind == PAY else points
 
 
-def _said(words: Mapping[str, str], language: str) -> str:
+def said_in(words: Mapping[str, str], language: str) -> str:
+    """In that language, else in the first in which it is said."""
     return words.get(language) or next((words[each] for each in LANGUAGES if words.get(each)), "")
 
 

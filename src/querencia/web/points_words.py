@@ -14,7 +14,8 @@ from querencia.loyalty.earning import plainly
 from querencia.loyalty.queries import Balance
 from querencia.loyalty.queries.standings import Place
 from querencia.loyalty.queries.telling import Told
-from querencia.web.templatetags.house import day, exact, locale, number, weekday_name
+from querencia.loyalty.rewards import said_in
+from querencia.web.templatetags.house import day, exact, language, locale, number, weekday_name
 
 
 def points(count: int) -> str:
@@ -80,6 +81,9 @@ def why(told: Told) -> str:
         "hold": _("Spent") if told.is_spent else _("Set aside for an order"),
         "release": _("No longer set aside"),
     }
+    if told.reward and kind in ("hold", "release"):
+        name = said_in(told.reward, language())
+        return name if kind == "hold" else _("Back: %(reward)s") % {"reward": name}
     return said.get(kind, _("Can be spent now"))
 
 

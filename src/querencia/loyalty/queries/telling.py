@@ -1,13 +1,14 @@
 """What entries of the ledger speak of, for whoever puts them into words: purchases, rules by name, reasons."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from querencia.customers.models import Purchase
-from querencia.loyalty.models import Entry, Programme
+from querencia.loyalty.models import Entry, Programme, Redemption
 from querencia.loyalty.queries import adjustments, rules
 from querencia.loyalty.queries.history import Moved
+from querencia.loyalty.rewards import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class RuleTold:
 @dataclass(frozen=True, slots=True)
 class Told:
     """``amount`` is of the purchase or the refund, in minor units; ``reason`` of a correction or a gift, as it was
-    written; ``is_spent``: what was set aside here was captured since."""
+    written; ``is_spent``: what was set aside here was captured since; ``reward``: what it was for, by language."""
 
     moved: Moved
     amount: int | None
@@ -30,6 +31,7 @@ class Told:
     rules: tuple[RuleTold, ...]
     reason: str
     is_spent: bool = False
+    reward: Mapping[str, str] = field(default_factory=dict)
 
 
 def told(programme: Programme, moves: Sequence[Moved]) -> list[Told]:
@@ -40,6 +42,7 @@ def told(programme: Programme, moves: Sequence[Moved]) -> list[Told]:
     titles = rules.titles(programme, named) if named else {}
     keys = [each.key.partition(":")[2] for each in moves if each.kind == "adjust"]
     reasons = adjustments.reasons({each.member_id for each in moves}, keys) if keys else {}
+    taken = _rewards([each.key for each in moves])
     spent = _spent([each.pk for each in moves if each.kind == Entry.Kind.HOLD])
     return [
         Told(
@@ -49,9 +52,20 @@ def told(programme: Programme, moves: Sequence[Moved]) -> list[Told]:
             rules=tuple(_told(rule, titles) for rule in _rules(each)),
             reason=reasons.get((each.member_id, each.key.partition(":")[2]), "") or str(each.why.get("why", "")),
             is_spent=each.pk in spent,
+            reward=taken.get(each.key, {}),
         )
         for each in moves
     ]
+
+
+def _rewards(keys: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    """By key of an entry the reward whose points it moved, as it was called then."""
+    of = {key: int(pk) for key in keys if (pk := key.partition(":redemption:")[2]).isdecimal()}
+    if not of:
+        return {}
+    rows = Redemption.objects.filter(pk__in=of.values()).select_related("version")
+    names = {row.pk: read(row.version.document).name for row in rows}
+    return {key: names[pk] for key, pk in of.items() if pk in names}
 
 
 def _spent(pks: Sequence[int]) -> set[int]:
