@@ -15,7 +15,7 @@ from querencia.customers.models import Customer
 from querencia.loyalty import actions, queries
 from querencia.loyalty.models import Adjustment, Entry, Programme, RuleVersion, TierScheme
 from tests.loyalty import shop
-from tests.web.test_pages import PASSWORD, somebody, text
+from tests.web.visiting import PASSWORD, somebody, text
 
 pytestmark = pytest.mark.django_db
 
