@@ -11,7 +11,7 @@ import datetime
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +36,7 @@ HEADING = "## accuracy"
 # Share of the log that is known, and share of it that is looked ahead.
 CUTS = ((0.5, 0.5), (0.65, 0.25), (0.75, 0.25), (0.8, 0.1), (0.9, 0.1))
 REFEREE = "the referee's pick"
+DRAWS = 500
 MEASURES = ("rmse", "mae", "mae of the mean", "total", "top tenth", "auc", "brier", "within")
 type Vector = np.ndarray[Any, np.dtype[np.float64]]
 screen, aside = Console(), Console(stderr=True)
@@ -43,8 +44,8 @@ screen, aside = Console(), Console(stderr=True)
 
 @dataclass(frozen=True)
 class Said:
-    """What somebody said of each customer. ``ranks``: what they are ranked by; ``chance`` is None where only that is
-    known, and ``likely`` where but one number of purchases is stated."""
+    """What somebody said of each customer. ``ranks``: by what buyers are told apart; ``chance`` is None where only that
+    is known, ``likely`` where but one number of purchases is stated, ``order`` where that number is the order too."""
 
     who: str
     kind: str
@@ -54,6 +55,7 @@ class Said:
     low: Vector | None = None
     high: Vector | None = None
     likely: Vector | None = None
+    order: Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Row:
     who: str
     kind: str
     values: Mapping[str, float | None]
+    # Of the pick, where it did worse than the best of a pool by more than 1 %: within which that lies by chance.
+    between: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
 
 def main(
@@ -104,8 +108,37 @@ def _tried(name: str, purchases: pl.DataFrame, python: Path | None) -> Iterator[
         )
         summary = rfm.summary(purchases, as_of=cut).join(later, on="customer_id", how="left").sort("customer_id")
         actual = summary["actual"].fill_null(0).to_numpy().astype(np.float64)
-        for said in (*_ours(purchases, summary, cut, days), *_theirs(summary, days, python)):
-            yield Row(name, cut - first, days, len(actual), said.who, said.kind, _measured(said, actual))
+        everybody = [*_ours(purchases, summary, cut, days), *_theirs(summary, days, python)]
+        values = [_measured(said, actual) for said in everybody]
+        case = [
+            Row(name, cut - first, days, len(actual), said.who, said.kind, known)
+            for said, known in zip(everybody, values, strict=True)
+        ]
+        yield from (_with_chance(row, case, everybody, actual) if row.who == REFEREE else row for row in case)
+
+
+def _with_chance(pick: Row, case: list[Row], everybody: list[Said], actual: Vector) -> Row:
+    """The pick with intervals of what it did worse by more than 1 %."""
+    by_name = {said.who: said for said in everybody}
+    between = {}
+    for pool in POOLS:
+        for measure in NAMES:
+            rival = _rival(pick, _pool(case, pool), measure)
+            if rival and (_shortfall(pick, rival, measure) or 0.0) > _limit(measure):
+                between[pool, measure] = _by_chance(by_name[pick.who], by_name[rival.who], actual, measure)
+    return replace(pick, between=between)
+
+
+def _by_chance(mine: Said, theirs: Said, actual: Vector, measure: str) -> tuple[float, float]:
+    """Within which 95 % of such comparisons lie, by drawing customers anew, the same for both."""
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(DRAWS):
+        weight = np.bincount(random.integers(0, len(actual), len(actual)), minlength=len(actual)).astype(np.float64)
+        worse = _worse(*(_measure(measure, said, actual, weight) for said in (mine, theirs)), measure)
+        found += [] if worse is None else [worse]
+    low, high = np.quantile(found, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def _ours(purchases: pl.DataFrame, summary: pl.DataFrame, cut: int, days: int) -> Iterator[Said]:
@@ -113,7 +146,8 @@ def _ours(purchases: pl.DataFrame, summary: pl.DataFrame, cut: int, days: int) -
     names = ("expected_purchases", "chance_of_purchase", "expected_purchases_low", "expected_purchases_high")
     expected, chance, low, high = (made[name].to_numpy() for name in names)
     likely = made["likely_purchases"].to_numpy().astype(np.float64)
-    yield Said(REFEREE, "ours", expected, chance, chance, low, high, likely)
+    order = -made["rank"].to_numpy().astype(np.float64)
+    yield Said(REFEREE, "ours", expected, chance, chance, low, high, likely, order)
     history = Histories(
         **{name: summary[name].to_numpy().astype(np.float64) for name in ("frequency", "recency", "age")},
         weight=np.ones(len(summary)),
@@ -150,22 +184,32 @@ def _theirs(summary: pl.DataFrame, days: int, python: Path | None) -> Iterator[S
 
 
 def _measured(said: Said, actual: Vector) -> dict[str, float | None]:
-    weight, bought = np.ones(len(actual)), (actual > 0).astype(np.float64)
-    away = said.expected - actual
-    likely = said.expected if said.likely is None else said.likely
-    held = None
-    if said.low is not None and said.high is not None:
-        held = float(((actual >= np.floor(said.low)) & (actual <= said.high)).mean())
-    return {
-        "rmse": float(np.sqrt((away**2).mean())),
-        "mae": float(np.abs(likely - actual).mean()),
-        "mae of the mean": float(np.abs(away).mean()),
-        "total": float(said.expected.sum() / max(actual.sum(), 1.0) - 1),
-        "top tenth": captured(said.expected, actual, weight),
-        "auc": auc(said.ranks, bought, weight),
-        "brier": None if said.chance is None else float(((said.chance - bought) ** 2).mean()),
-        "within": held,
-    }
+    weight = np.ones(len(actual))
+    return {measure: _measure(measure, said, actual, weight) for measure in MEASURES}
+
+
+def _measure(measure: str, said: Said, actual: Vector, weight: Vector) -> float | None:
+    """One figure, customers counting by their weight; None where nothing was said to hold it to."""
+    bought = (actual > 0).astype(np.float64)
+    match measure:
+        case "total":
+            return float(weight @ said.expected / max(float(weight @ actual), 1.0) - 1)
+        case "top tenth":
+            return captured(said.expected if said.order is None else said.order, actual, weight)
+        case "auc":
+            return auc(said.ranks, bought, weight)
+        case "rmse":
+            return float(np.sqrt(np.average((said.expected - actual) ** 2, weights=weight)))
+        case "mae" | "mae of the mean":
+            likely = said.expected if said.likely is None or measure != "mae" else said.likely
+            each = np.abs(likely - actual)
+        case "brier" if said.chance is not None:
+            each = (said.chance - bought) ** 2
+        case "within" if said.low is not None and said.high is not None:
+            each = (actual >= np.floor(said.low)) & (actual <= said.high)
+        case _:
+            return None
+    return float(np.average(each, weights=weight))
 
 
 def _python() -> Path | None:
@@ -193,15 +237,31 @@ def _pool(others: list[Row], pool: str) -> list[Row]:
 def _against(row: Row, others: list[Row], measure: str) -> float | None:
     """The referee's figure beside the best of the others', above one where it did worse; of totals by how many points
     more it was off."""
-    mine = row.values[measure]
-    known = [value for each in others if (value := each.values[measure]) is not None]
-    if not known or mine is None:
+    rival = _rival(row, others, measure)
+    return _shortfall(row, rival, measure) if rival else None
+
+
+def _rival(row: Row, others: list[Row], measure: str) -> Row | None:
+    """Who did best of the others."""
+    known = [each for each in others if _shortfall(row, each, measure) is not None]
+    return max(known, key=lambda each: _shortfall(row, each, measure) or 0.0, default=None)
+
+
+def _shortfall(row: Row, other: Row, measure: str) -> float | None:
+    return _worse(row.values[measure], other.values[measure], measure)
+
+
+def _worse(mine: float | None, theirs: float | None, measure: str) -> float | None:
+    if mine is None or theirs is None:
         return None
     if measure == "total":
-        return abs(mine) - min(map(abs, known))
-    if measure in MORE_IS_BETTER:
-        return max(known) / mine if mine > 0 else None
-    return mine / min(known) if min(known) > 0 else None
+        return abs(mine) - abs(theirs)
+    more, less = (theirs, mine) if measure in MORE_IS_BETTER else (mine, theirs)
+    return more / less if less > 0 else None
+
+
+def _limit(measure: str) -> float:
+    return 0.01 if measure == "total" else 1.01
 
 
 def _table(rows: list[Row]) -> Table:
@@ -247,7 +307,7 @@ def _write(rows: list[Row]) -> None:
     page = PAGE.read_text() if PAGE.exists() else "# Benchmarks\n"
     before, _, rest = page.partition(f"\n{HEADING}\n")
     after = rest[rest.index("\n## ") :] if "\n## " in rest else ""
-    lines = ["", HEADING, "", *_words(), "", *_summary(rows), ""]
+    lines = ["", HEADING, "", *_words(), "", *_summary(rows), "", *_exceptions(rows), ""]
     lines += [_row(COLUMNS), "|---|" + "---:|" * (len(COLUMNS) - 1)]
     lines += [_row(cells) for cells in _lines(rows)]
     lines += ["", *_details(rows)]
@@ -262,8 +322,9 @@ def _words() -> list[str]:
         f"Measured on {datetime.date.today().isoformat()} with `make accuracy` ({facts}).",
         "On each day of the past only what was known then is given; the pick is compared with what followed.",
         "Each figure is held to the error it answers ([why](decisions/0009-a-forecast-is-a-mean-and-a-median.md)):",
-        "the number expected, a mean, to RMSE, totals and ranks; the likely number, a median, to MAE. A rule of thumb,",
-        "or a model of lifetimes, states one number and is held to it by both; *MAE of the mean* is there to compare.",
+        "the number expected, a mean, to RMSE and totals; the likely number, a median, to MAE; the rank to what the",
+        "top tenth captured. A rule of thumb, or a model of lifetimes, states one number and is held to it by all",
+        "three; *MAE of the mean* is there to compare.",
         "*Within 80 %*: share of customers whose purchases fell within the interval that states 80 % (whole numbers",
         "hold more where most buy nothing). *Rule*: the best of the rules of thumb on the very days to be foretold;",
         "*model*: the best published model there (BG/NBD, MBG/NBD, Pareto/NBD, ours and those of lifetimes). Below 1",
@@ -273,9 +334,11 @@ def _words() -> list[str]:
 
 def _summary(rows: list[Row]) -> Iterator[str]:
     """For each measure how the pick did beside the best rule and the best published model, over all days."""
-    yield "The pick beside the best in hindsight of each day; below 1 (totals: 0) it did better:"
+    yield "The pick beside the best in hindsight of each day; below 1 (totals: 0) it did better. *Beyond chance*:"
+    yield "worse by more than 1 % even at the low end of the interval (95 %, customers drawn anew, the same for both):"
     yield ""
-    heads = [f"{name}: {what}" for name in POOLS.values() for what in ("mean", "worst", "worse by > 1 %")]
+    columns = ("mean", "worst", "worse by > 1 %", "beyond chance")
+    heads = [f"{name}: {what}" for name in POOLS.values() for what in columns]
     yield _row(("measure", "days", *heads))
     yield "|---|" + "---:|" * (1 + len(heads))
     cases = list(_cases(rows))
@@ -284,15 +347,33 @@ def _summary(rows: list[Row]) -> Iterator[str]:
         for pool in POOLS:
             found = [_against(row, _pool(others, pool), measure) for row, others in cases]
             values = np.array([value for value in found if value is not None])
-            cells += _summed(values, is_total=measure == "total") if len(values) else ("", "", "")
+            lows = [row.between[pool, measure][0] for row, _ in cases if (pool, measure) in row.between]
+            beyond = sum(low > _limit(measure) for low in lows)
+            cells += _summed(values, measure, beyond) if len(values) else ("", "", "", "")
         yield _row(tuple(cells))
 
 
-def _summed(values: Vector, *, is_total: bool) -> tuple[str, str, str]:
-    worse = f"{int((values > (0.01 if is_total else 1.01)).sum())} of {len(values)}"
-    if is_total:
-        return f"{values.mean():+.1%}", f"{values.max():+.1%}", worse
-    return f"{np.exp(np.log(values).mean()):.3f}", f"{values.max():.3f}", worse
+def _summed(values: Vector, measure: str, beyond: int) -> tuple[str, str, str, str]:
+    worse, beyond_chance = (f"{count} of {len(values)}" for count in (int((values > _limit(measure)).sum()), beyond))
+    if measure == "total":
+        return f"{values.mean():+.1%}", f"{values.max():+.1%}", worse, beyond_chance
+    return f"{np.exp(np.log(values).mean()):.3f}", f"{values.max():.3f}", worse, beyond_chance
+
+
+def _exceptions(rows: list[Row]) -> Iterator[str]:
+    """Each day on which the pick did worse than the best in hindsight by more than 1 %."""
+    yield "Each day on which it did worse by more than 1 %, with the interval of by how much:"
+    yield ""
+    yield _row(("log", "known", "ahead", "measure", "better", "by", "interval"))
+    yield "|---|---:|---:|---|---|---:|---:|"
+    for row, others in _cases(rows):
+        for (pool, measure), ends in row.between.items():
+            rival = _rival(row, _pool(others, pool), measure)
+            if rival is None or (worse := _shortfall(row, rival, measure)) is None:
+                continue
+            by, low, high = (f"{x:+.1%}" if measure == "total" else f"{x:.3f}" for x in (worse, *ends))
+            days = (f"{row.known_days} d", f"{row.ahead_days} d")
+            yield _row((row.log, *days, NAMES[measure], rival.who, by, f"{low} to {high}"))
 
 
 def _details(rows: list[Row]) -> Iterator[str]:

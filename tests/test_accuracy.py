@@ -1,5 +1,6 @@
 """The measuring of forecasts measures what it says, and its section of the page stays beside the others."""
 
+import dataclasses
 import datetime
 import subprocess
 import sys
@@ -75,11 +76,32 @@ def test_the_pick_is_held_against_the_best_of_each_day() -> None:
         row("same again", "rule of thumb", mae=0.5, total=0.05, auc=0.9),
         row("past rate", "rule of thumb", mae=0.8, total=0.3, auc=0.7),
     ]
+    rows[0] = dataclasses.replace(rows[0], between={("rules", "mae"): (1.02, 1.3), ("rules", "auc"): (0.9, 1.2)})
     told = {line.split(" | ")[0].strip("| "): line for line in accuracy._summary(rows) if line.startswith("| ")}
-    assert told["MAE"].startswith("| MAE | 1 | 1.200 | 1.200 | 1 of 1 |")
+    assert told["MAE"].startswith("| MAE | 1 | 1.200 | 1.200 | 1 of 1 | 1 of 1 |")
     assert told["total, in points"].startswith("| total, in points | 1 | +5.0% | +5.0% | 1 of 1 |")
-    assert told["AUC, inverse"].startswith("| AUC, inverse | 1 | 1.125 | 1.125 | 1 of 1 |")
+    assert told["AUC, inverse"].startswith("| AUC, inverse | 1 | 1.125 | 1.125 | 1 of 1 | 0 of 1 |")
     assert told["RMSE"].startswith("| RMSE | 1 | 1.000 | 1.000 | 0 of 1 |")
+    assert "| small | 10 d | 5 d | MAE | same again | 1.200 | 1.020 to 1.300 |" in list(accuracy._exceptions(rows))
+
+
+def test_what_is_worse_by_chance_alone_is_told_from_what_is_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accuracy, "DRAWS", 60)
+    random = np.random.default_rng(3)
+    actual = random.poisson(1.0, 800).astype(np.float64)
+    noise = random.normal(0, 1, (2, 800))
+    good, same, bad = (
+        Said(who, "rule of thumb", expected, None, expected)
+        for who, expected in (("good", 1 + noise[0]), ("same", 1 + noise[1]), ("bad", 1.5 + noise[1]))
+    )
+    low, high = accuracy._by_chance(bad, good, actual, "mae")
+    assert 1.01 < low < high
+    low, high = accuracy._by_chance(same, good, actual, "mae")
+    assert low < 1 < high
+    low, high = accuracy._by_chance(bad, good, actual, "total")
+    assert low > 0.3
+    ordered = Said("by order", "ours", good.expected, None, good.expected, order=actual)
+    assert accuracy._measured(ordered, actual)["top tenth"] > accuracy._measured(good, actual)["top tenth"]  # type: ignore[operator]
 
 
 def test_an_unknown_log_is_named_with_those_there_are() -> None:

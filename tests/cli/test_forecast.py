@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from tests.cli.commands import Done, Run, apart
 from tests.insight.logs import CDNOW, cdnow
 
-REQUIRED = ["customer_id", "expected_purchases", "chance_of_purchase", "expected_spend", "model", "likely_purchases"]
+REQUIRED = [
+    "customer_id",
+    "expected_purchases",
+    "chance_of_purchase",
+    "expected_spend",
+    "model",
+    "likely_purchases",
+    "rank",
+]
 DAY = datetime.date(1997, 9, 30)
 WHEN = ("--as-of", DAY.isoformat(), "--horizon-days", "90")
 
@@ -50,7 +58,8 @@ def test_the_figures_are_sound(whole: pl.DataFrame) -> None:
     assert (whole["expected_spend"] >= 0).all()
     assert whole["expected_spend"].is_finite().all()
     assert whole["model"].n_unique() == 1
-    assert whole["likely_purchases"].dtype == pl.Int64
+    assert whole["likely_purchases"].dtype == whole["rank"].dtype == pl.Int64
+    assert (whole["rank"].min(), whole["rank"].max()) == (1, pytest.approx(len(whole), rel=0.2))
     assert ((whole["likely_purchases"] > 0) == (whole["chance_of_purchase"] > 0.5)).all()
 
 
@@ -210,7 +219,7 @@ def test_who_gave_everything_back_is_expected_to_buy_nothing(run: Run, tmp_path:
     done = run("forecast", "log.csv", "--as-of", "2026-01-31", "--horizon-days", "30", "--out", out)
     rows = {row["customer_id"]: row for row in forecast(done, out).to_dicts()}
     assert rows["a"]["expected_purchases"] > 0
-    nothing = dict.fromkeys(REQUIRED[1:4], 0.0) | {"model": "nothing kept", "likely_purchases": 0}
+    nothing = dict.fromkeys(REQUIRED[1:4], 0.0) | {"model": "nothing kept", "likely_purchases": 0, "rank": 2}
     assert rows["b"] == {"customer_id": "b", **nothing}
     assert "gave back all they bought: 1" in done.said
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import querencia.flows
 from querencia.insight import InputError, forecast, tables
-from querencia.insight.forecast import within
+from querencia.insight.forecast import ranking, within
+from querencia.insight.forecast.histories import Histories
 
 SAMPLE = Path(querencia.flows.__path__[0]) / "data" / "cdnow_sample.csv"
 CUT = datetime.date(1997, 9, 30)
@@ -43,6 +44,9 @@ def assert_sound(made: pl.DataFrame) -> None:
     assert ((likely > 0) == (made["chance_of_purchase"] > 0.5)).all()
     assert (made["expected_purchases_low"] <= likely).all()
     assert (likely <= made["expected_purchases_high"]).all()
+    assert made["rank"].dtype == pl.Int64
+    assert made["rank"].min() == 1
+    assert (made["rank"] <= len(made)).all()
     for name in ("expected_purchases", "expected_spend"):
         assert (made[f"{name}_low"] <= made[name] + 1e-9).all()
         assert (made[name] <= made[f"{name}_high"] + 1e-9).all()
@@ -295,7 +299,26 @@ def test_how_well_chances_met_shares_is_there_to_draw(cdnow: pl.DataFrame) -> No
     assert shares[-1] == pytest.approx(1)
     assert shares == sorted(shares)
     assert trial.table()[0]["is_chosen"]
-    assert trial.chance_chosen in {row.name for row in trial.trials}
+    assert {trial.chance_chosen, *trial.rank_chosen} <= {row.name for row in trial.trials}
+
+
+def test_who_comes_first_is_a_question_of_its_own() -> None:
+    history = Histories(
+        *(np.array(x) for x in ([0.0, 1, 1, 2], [0.0, 5, 6, 7], [9.0, 9, 9, 9], [2.0, 1, 1, 1])),
+        origin=9,
+        days=5,
+        actual=np.array([0.0, 1, 1, 3]),
+    )
+    right, wrong = np.array([0.1, 0.5, 0.5, 0.9]), np.array([0.9, 0.5, 0.5, 0.1])
+    assert ranking.ranks([right], history.weight).tolist() == [4, 2, 2, 1]
+    assert ranking.ranks([right, right, wrong], history.weight).tolist() == [4, 2, 2, 1]
+    assert ranking.ranks([right, wrong], np.ones(4)).tolist() == [1, 1, 1, 1]
+    merits = {name: ranking.merit(score, history) for name, score in (("right", right), ("wrong", wrong))} | {"mean": 0}
+    assert merits["right"] > merits["wrong"]
+    losses = {"right": 2.0, "wrong": 1.0, "mean": 1.0}
+    assert ranking.best(merits, losses, lambda _name: True) == ("right", "wrong")
+    assert ranking.best(merits, losses, lambda name: name != "right") == ("wrong", "mean")
+    assert ranking.best(dict.fromkeys(merits, 1.0), losses, lambda _name: True) == ("wrong", "mean")
 
 
 def test_how_much_is_judged_by_itself(cdnow: pl.DataFrame) -> None:

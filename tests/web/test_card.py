@@ -26,7 +26,7 @@ from querencia.loyalty import cards
 from querencia.loyalty.models import Member, Programme
 from querencia.loyalty.queries import naming
 from tests.loyalty import shop
-from tests.web.test_pages import PASSWORD, somebody, text
+from tests.web.visiting import PASSWORD, somebody, text
 
 pytestmark = pytest.mark.django_db
 

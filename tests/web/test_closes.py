@@ -17,7 +17,7 @@ from querencia.common.time import now
 from querencia.loyalty import actions, closing
 from querencia.loyalty.models import Close, Programme
 from tests.loyalty import shop
-from tests.web.test_pages import PASSWORD, somebody, text
+from tests.web.visiting import PASSWORD, somebody, text
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from querencia.loyalty import actions
 from querencia.loyalty.models import Member, Programme, Referral, ReferralTerms
 from tests.loyalty import shop
 from tests.web.test_club import ANA, Letters, ana, let_in, letters, phone, programme, text
-from tests.web.test_pages import somebody
+from tests.web.visiting import somebody
 
 pytestmark = pytest.mark.django_db
 FORM = {"advocate_points": "100", "friend_points": "50", "order_min": "20.00", "return_days": "14", "buy_days": "90",

@@ -19,9 +19,9 @@ HORIZON_MAX = 3_650
 DECIMALS = 6  # what is left of a number after them hangs on the order in which an engine adds up
 NOTHING_KEPT = "nothing kept"
 COUNTS = ("expected_purchases", "chance_of_purchase")
-LIKELY = "likely_purchases"
+LIKELY, RANK = "likely_purchases", "rank"
 # Whoever reads columns by their place finds them where they were: a new one comes after the others.
-FIRST = ("customer_id", *COUNTS, "expected_spend", "model", LIKELY)
+FIRST = ("customer_id", *COUNTS, "expected_spend", "model", LIKELY, RANK)
 INTERVALS = (
     *("expected_purchases_low", "expected_purchases_high", "chance_low", "chance_high"),
     *("expected_spend_low", "expected_spend_high"),
@@ -78,7 +78,8 @@ def command(
     """What each customer will buy in the days after a day: one row for everybody who had bought by then.
 
     Its columns: customer_id, expected_purchases (the mean, to be added up), chance_of_purchase (of at least one),
-    expected_spend, model, likely_purchases (the whole number that is exceeded no more often than not).
+    expected_spend, model, likely_purchases (the whole number that is exceeded no more often than not), rank (1: whom to
+    look after first).
 
     The model is chosen by a trial inside the history; whatever comes after the day changes nothing. For example:
 
@@ -162,6 +163,8 @@ def _copy(log: "Log", with_intervals: bool, path: Path, form: str) -> str:
             chosen.append(f"coalesce(model, '{NOTHING_KEPT}') AS model")
         elif name == LIKELY:
             chosen.append(f"coalesce({name}, 0) AS {name}")
+        elif name == RANK:
+            chosen.append("coalesce(rank, (SELECT count(*) + 1 FROM expected)) AS rank")
         else:
             chosen.append(f"coalesce(round({name}, {DECIMALS}), 0) AS {name}")
     place = str(path).replace("'", "''")
@@ -186,3 +189,10 @@ def _tell(screen: Screen, told: "Told", target: Path) -> None:
         screen.say("  " + _("Mind: %(reason)s") % {"reason": doubt}, warn=True)
     facts = {"customers": wording.number(told.customers), "path": target}
     screen.say(_("Written: %(path)s, customers: %(customers)s") % facts)
+    screen.say(
+        "  "
+        + _(
+            "To add up: expected_purchases, expected_spend. Of one customer: likely_purchases,"
+            " chance_of_purchase. Whom to look after first: rank 1."
+        )
+    )

@@ -1,5 +1,7 @@
 """How good a forecast was, once it is known what was bought. Customers may be weighted."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from querencia.insight.lifetime.groups import Array
@@ -20,12 +22,17 @@ def auc(score: Array, positive: Array, weight: Array) -> float:
 
 def captured(score: Array, actual: Array, weight: Array, *, top: float = 0.1) -> float:
     """Share of purchases made by the tenth ranked highest; those who tie at its border count in proportion."""
+    return float(captured_at(score, actual, weight, tops=(top,))[0])
+
+
+def captured_at(score: Array, actual: Array, weight: Array, *, tops: Sequence[float]) -> Array:
+    """The same of the best so many customers each: shares of one."""
     distinct, place = np.unique(-score, return_inverse=True)
     customers = np.bincount(place, weights=weight, minlength=len(distinct))
     made = np.bincount(place, weights=weight * actual, minlength=len(distinct))
-    before = np.cumsum(customers) - customers
-    part = np.clip((customers.sum() * top - before) / customers, 0.0, 1.0)
-    return float(part @ made / max(made.sum(), 1e-300))
+    upto, bought = np.append(0.0, np.cumsum(customers)), np.append(0.0, np.cumsum(made))
+    share: Array = np.interp(np.asarray(tops) * upto[-1], upto, bought) / max(bought[-1], 1e-300)
+    return share
 
 
 def miscalibration(chance: Array, bought: Array, weight: Array) -> float:

@@ -1,8 +1,9 @@
 """The referee: trials inside the given history.
 
 The last days are held out, every candidate says what will happen there, and the one that erred least answers for the
-future; one for how many, one for whether at all. Nothing after ``as_of`` is looked at, and no candidate sees the days
-that it is tried on. Two trials are held where the history allows, two thirds of a trial apart.
+future; one for how many, one for whether at all, two together for who comes first. Nothing after ``as_of`` is looked
+at, and no candidate sees the days that it is tried on. Two trials are held where the history allows, two thirds of a
+trial apart.
 
 Each answer is judged by the score that it fits (Gneiting 2011, "Making and evaluating point forecasts", JASA 106): the
 number expected is a mean and judged by squared error, the chance by the Brier score and by how it tells buyers apart.
@@ -20,8 +21,8 @@ import numpy as np
 from scipy.special import expit, logit
 
 from querencia.insight import explain, notebook
-from querencia.insight.forecast import within
-from querencia.insight.forecast.accuracy import auc, calibration, captured, miscalibration
+from querencia.insight.forecast import ranking, within
+from querencia.insight.forecast.accuracy import auc, calibration, captured, captured_at, miscalibration
 from querencia.insight.forecast.candidates import (
     Bench,
     BetaGeo,
@@ -95,7 +96,8 @@ class Backtest:
     ``miscalibration``: typical distance of chances said from shares seen, in log-odds, beyond chance itself.
     ``origins``: the days before which everything was known, the latest first. ``calibration``: by tenths of customers,
     least chance first, ``customers``, ``said`` and ``seen`` (shares who buy) with Wilson's 95 % ``low``, ``high``.
-    ``lift``: share of purchases made by the best so many twentieths, ``customer_share``, ``purchase_share``.
+    ``rank_chosen``: who rank the customers together; ``lift``: share of purchases made by the best so many twentieths
+    in their order, ``customer_share``, ``purchase_share``.
 
     >>> from querencia.insight import forecast, samples
     >>> chosen = forecast.prepare(samples.cdnow().head(400), as_of=samples.CDNOW_END, horizon_days=60)
@@ -117,6 +119,7 @@ class Backtest:
     origins: tuple[int, ...] = ()
     calibration: tuple[dict[str, float], ...] = ()
     lift: tuple[dict[str, float], ...] = ()
+    rank_chosen: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         columns = (_("Candidate"), _("Mean error"), _("Root mean square"), _("Buyers told apart (AUC)"))
@@ -158,11 +161,13 @@ def stand_in(able: Collection[type[Candidate]]) -> type[Candidate]:
 @dataclass(frozen=True)
 class Verdict:
     """The back-test with the kinds of candidate chosen, all of which can answer for the days ahead, and the trials
-    held, the latest first: intervals are measured on that one. ``rule``: the best simple rule for how many."""
+    held, the latest first: intervals are measured on that one. ``rank``: who rank together; ``rule``: the best simple
+    rule for how many."""
 
     backtest: Backtest
     count: type[Candidate]
     chance: type[Candidate]
+    rank: tuple[type[Candidate], ...]
     rule: type[Candidate]
     heard: tuple[Heard, ...]
 
@@ -268,6 +273,7 @@ def _verdict(heard: Sequence[Heard], can_answer: Callable[[type[Candidate]], boo
     kinds = list(latest.said)
     losses = {"count": _mean_losses(heard, _count_errors), "chance": _mean_losses(heard, _chance_errors)}
     chosen = {question: _least(found, can_answer) for question, found in losses.items()}
+    together = ranking.best(_merits(heard), losses["count"], can_answer)
     rules = {question: min(SIMPLE, key=lambda kind: found[kind]) for question, found in losses.items()}
     trials = [_trial(latest, kind, losses["count"][kind], losses["chance"][kind]) for kind in kinds]
     beaten = {q: max(0.0, 1 - losses[q][chosen[q]] / max(losses[q][rules[q]], TINY)) for q in losses}
@@ -285,9 +291,10 @@ def _verdict(heard: Sequence[Heard], can_answer: Callable[[type[Candidate]], boo
         chance_beats_simple_by=0.0 if chosen["chance"].is_simple else beaten["chance"],
         origins=tuple(trial.history.origin for trial in heard),
         calibration=tuple(_calibration(latest.said[chosen["chance"]][1], history)),
-        lift=tuple(_lift(latest.said[chosen["count"]][0], history)),
+        lift=tuple(_lift([latest.said[kind][0] for kind in together], history)),
+        rank_chosen=tuple(kind.name for kind in together),
     )
-    return Verdict(backtest, chosen["count"], chosen["chance"], rules["count"], tuple(heard))
+    return Verdict(backtest, chosen["count"], chosen["chance"], together, rules["count"], tuple(heard))
 
 
 def _calibration(chance: Array, history: Histories) -> Iterator[dict[str, float]]:
@@ -298,11 +305,17 @@ def _calibration(chance: Array, history: Histories) -> Iterator[dict[str, float]
             yield {"customers": float(customers), **{name: float(value) for name, value in shares.items()}}
 
 
-def _lift(expected: Array, history: Histories) -> Iterator[dict[str, float]]:
-    for step in range(LIFT_STEPS + 1):
-        share = step / LIFT_STEPS
-        made = captured(expected, history.held_out, history.weight, top=share)
-        yield {"customer_share": share, "purchase_share": made}
+def _lift(scores: Sequence[Array], history: Histories) -> Iterator[dict[str, float]]:
+    shares = [step / LIFT_STEPS for step in range(LIFT_STEPS + 1)]
+    ranks = ranking.ranks(scores, history.weight)
+    for share, made in zip(shares, captured_at(-ranks, history.held_out, history.weight, tops=shares), strict=True):
+        yield {"customer_share": share, "purchase_share": float(made)}
+
+
+def _merits(heard: Sequence[Heard]) -> dict[type[Candidate], float]:
+    """How well each ranked, over all trials; a learner without lessons in one of them as its stand-in did there."""
+    found = [{kind: ranking.merit(said[0], trial.history) for kind, said in trial.said.items()} for trial in heard]
+    return {kind: sum(one[trial.standing(kind)] for trial, one in zip(heard, found, strict=True)) for kind in found[0]}
 
 
 def _least(losses: dict[type[Candidate], float], can_answer: Callable[[type[Candidate]], bool]) -> type[Candidate]:

@@ -26,9 +26,9 @@ def explain(chosen: Forecast, *, currency: str = "", gates: Collection[Gate] = (
 
     ``totals`` with their intervals (null where nothing could be tried); ``questions`` ``chance``, ``count`` and
     ``amount``: the candidates, the winner, the best simple rule, by what share of its error the winner beat it (below
-    zero: it did not); ``rounds``, ``calibration`` and ``lift`` of the back-test; ``absent``: who could not stand;
-    ``withheld``: reasons by figure (:func:`querencia.insight.gates.check`). ``table``: the forecast's, where it is
-    kept already.
+    zero: it did not); ``rounds``, ``calibration`` and ``lift`` of the back-test; ``ranked_by``: who rank the customers
+    together; ``absent``: who could not stand; ``withheld``: reasons by figure
+    (:func:`querencia.insight.gates.check`). ``table``: the forecast's, where it is kept already.
 
     >>> from querencia.insight import forecast, samples
     >>> few = forecast.prepare(samples.cdnow().head(40), as_of=samples.CDNOW_END, horizon_days=90)
@@ -53,6 +53,7 @@ def explain(chosen: Forecast, *, currency: str = "", gates: Collection[Gate] = (
         "total_error": trial.total_error if (trial := trial_of(chosen)) else None,
         "calibration": list(tried.calibration) if tried else [],
         "lift": list(tried.lift) if tried else [],
+        "ranked_by": list(tried.rank_chosen) if tried else [],
         "withheld": {figure: reasons for figure, reasons in withheld.items() if reasons},
     }
     return {name: _steady(value) for name, value in made.items()}

@@ -46,6 +46,7 @@ def _context(facts: Facts, title: str) -> dict[str, Any]:
         "questions": [{**question, **_words(question)} for question in facts["questions"]],
         "count": questions.get("count"),
         "absent": [(_reason(one["reason"]), list(map(explain.model_name, one["names"]))) for one in facts["absent"]],
+        "ranked_by": list(dict.fromkeys(map(explain.model_name, facts["ranked_by"]))),
         "withheld": _withheld(facts),
         "named": explain.model_name,
         "kinds": {"rule": _("rule of thumb"), "model": _("model"), "learned": _("learned from the log")},

@@ -2,6 +2,8 @@
 
 Of purchases two figures are given. The mean may be added up and multiplied: it is for totals and money. The likely
 number is the median, a whole number: it is as likely as not that the customer buys more often than that, or at all.
+``rank`` says whom to look after first: one for who is to buy most, by the candidates that ranked best in the back-test
+(see :mod:`querencia.insight.forecast.ranking`); customers with the same history share a rank.
 
 Intervals. For purchases and spend: within which 80 % of such customers are to fall (see
 :mod:`querencia.insight.forecast.within`). For the chance: 95 %, from the uncertainty of the parameters and from how
@@ -19,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from querencia.insight import rfm
 from querencia.insight.engine import Frame, like
 from querencia.insight.errors import InputError
-from querencia.insight.forecast import spending, within
+from querencia.insight.forecast import ranking, spending, within
 from querencia.insight.forecast.backtest import Backtest, Benches, Verdict, judge, seasoned
 from querencia.insight.forecast.candidates import Bench, Candidate, Modelled, PooledRate
 from querencia.insight.forecast.histories import Past, past_of
@@ -42,7 +44,9 @@ COLUMNS = (
     "expected_spend",
     "expected_spend_low",
     "expected_spend_high",
+    "rank",
 )
+WHOLE = ("likely_purchases", "rank")
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,13 @@ class Forecast:
             (nw.col("expected_purchases") * nw.col("mean_amount")).alias("expected_spend"),
             (nw.col("spend_low") * nw.col("mean_amount")).alias("expected_spend_low"),
             (nw.col("spend_high") * nw.col("mean_amount")).alias("expected_spend_high"),
+            nw.col("rank").cast(_kind("rank")),
             nw.lit(self.model).alias("model"),
         )
 
 
 def _kind(name: str) -> nw.dtypes.DType:
-    return nw.Int64() if name == "likely_purchases" else nw.Float64()
+    return nw.Int64() if name in WHOLE else nw.Float64()
 
 
 def predict(purchases: Any, *, as_of: Day, horizon_days: int) -> Any:
@@ -112,8 +117,9 @@ def predict(purchases: Any, *, as_of: Day, horizon_days: int) -> Any:
 
     ``customer_id``; ``expected_purchases`` (the mean), ``likely_purchases`` (the median, a whole number) and
     ``expected_purchases_low``, ``_high`` (purchase days); ``chance_of_purchase`` (of at least one) with ``chance_low``,
-    ``chance_high``; ``expected_spend`` with ``_low``, ``_high`` (minor units); ``model``. See the module for what the
-    figures and intervals mean. :func:`prepare` gives the same with the back-test.
+    ``chance_high``; ``expected_spend`` with ``_low``, ``_high`` (minor units); ``rank`` (1: whom to look after first);
+    ``model``. See the module for what the figures and intervals mean. :func:`prepare` gives the same with the
+    back-test.
 
     >>> from querencia.insight import forecast, samples
     >>> ahead = forecast.predict(samples.cdnow().head(40), as_of=samples.CDNOW_END, horizon_days=60)
@@ -195,9 +201,11 @@ def _answer(benches: Benches, bench: Bench, verdict: Verdict | None, amount: Amo
     held: tuple[Round, ...]
     if verdict is None:
         count = chance = bench.candidate(PooledRate)
+        together: tuple[Candidate, ...] = (count,)
         level, wider, coverage, held = NO_SEASON, 0.0, None, ()
     else:
         count, chance, level = _fitted(benches, bench, verdict)
+        together = tuple(bench.candidate(kind) for kind in verdict.rank)
         wider, coverage = _fitting(verdict)
         held = rounds(verdict, wider)
     expected, said = count.expected(history, days), np.clip(chance.chance(history, days), 0.0, 1.0)
@@ -221,6 +229,7 @@ def _answer(benches: Benches, bench: Bench, verdict: Verdict | None, amount: Amo
         "chance_high": np.maximum(expit(odds + bent), said),
         "spend_low": spend_low,
         "spend_high": spend_high,
+        "rank": ranking.ranks([each.expected(history, days) for each in together], history.weight),
     }
     return Answer(count, chance, level, coverage, held, scores)
 
