@@ -96,6 +96,13 @@ ANSWERS = {
     "GET rewards_waiting": (LOGIN, 200, 403, 200, 200),
     "POST redemption_close": (LOGIN, 404, 403, 404, 404),
     "POST customer_redeem": (LOGIN, 404, 403, 404, 404),
+    "GET loyalty_partners": (LOGIN, 403, 404, 404, 404),
+    "POST loyalty_partners": (LOGIN, 403, 404, 404, 404),
+    "GET loyalty_settle": (405, 405, 405, 405, 405),
+    "POST loyalty_settle": (LOGIN, 403, 403, 404, 404),
+    "GET loyalty_partner": (LOGIN, 403, 404, 404, 404),
+    "GET loyalty_statement": (LOGIN, 403, 404, 404, 404),
+    "GET loyalty_statement_csv": (LOGIN, 403, 404, 404, 404),
     "GET loyalty_rule": (LOGIN, 403, 403, 404, 404),
     "POST loyalty_rule": (LOGIN, 403, 403, 404, 404),
     "GET loyalty_rule_end": (405, 405, 405, 405, 405),
@@ -141,7 +148,12 @@ ANSWERS = {
 }
 
 WEBHOOKS = ("webhook", "webhook_rotate", "webhook_test", "webhook_replay")
-CLOSES = tuple(f"loyalty_{of}" for of in ("closes", "close", "journal", "accounting"))
+CLOSES = tuple(
+    f"loyalty_{of}"
+    for of in (
+        *("closes", "close", "journal", "accounting", "partners", "settle", "partner", "statement", "statement_csv"),
+    )
+)
 LOYALTY = tuple(f"loyalty_{of}" for of in ("decide", "run", "policy", "rule_new", "tiers", "rule", "rule_end"))
 REWARDS = (
     *("rewards", "reward_new", "reward", "reward_end", "reward_stock", "reward_share", "reward_codes"),

@@ -118,7 +118,7 @@ class Line:
 
 
 LINE = ("account", "what", "points", "debit", "credit", "partner")
-WHAT = ("earned", "given", "spent", "taken_back", "funded", "taken")
+WHAT = ("earned", "given", "spent", "taken_back", "funded", "used", "taken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,35 @@ def _released(cohort: Cohort, terms: Terms) -> int:
     lapsing = max(Fraction(0), min(Fraction(cohort.left), _share(cohort, terms) * cohort.granted - cohort.lapsed))
     ever = cohort.used + cohort.left - lapsing
     return round(cohort.deferred * cohort.used / ever) if ever else 0
+
+
+@dataclass(frozen=True, slots=True)
+class OfPartner:
+    """Points of one partner in a month: ``funded`` (what it owes for those granted at its expense) and ``taken`` (what
+    it is owed for those it took in), in minor units; how many of the points it paid for were used or lapsed, how many
+    are left, and what was still to be released for them."""
+
+    name: str
+    granted: int
+    funded: int
+    redeemed: int
+    taken: int
+    gone: int
+    left: int
+    balance: int = 0
+
+
+def of_partner(month: OfPartner, terms: Terms) -> tuple[tuple[Line, ...], int]:
+    """Lines, and what is still to be released: what a partner paid is revenue as its points are used or lapse."""
+    whole, points = month.balance + month.funded, month.gone + month.left
+    released = round(Fraction(whole * month.gone, points)) if month.left > 0 and points > 0 else whole
+    entries = [
+        ("funded", "receivable", "funded", month.granted, month.funded),
+        ("used", "funded", "revenue", month.gone, released),
+        ("taken", "expense", "payable", month.redeemed, month.taken),
+    ]
+    lines = tuple(line for each in entries for line in pair(terms, *each, partner=month.name))
+    return lines, whole - released
 
 
 def _shared(released: int, month: Month) -> tuple[int, int]:

@@ -57,6 +57,8 @@ FREE: Mapping[str, str] = {
     "TierScheme": "tiers for everybody",
     "Partner": "other businesses",
     "Close": "sums over all members",
+    "Agreement": "prices agreed with other businesses",
+    "Statement": "sums over all members",
     "Entry.detail": "rules, figures, and whether a day was somebody's birthday",
     "Lot": "figures by line",
     "Allocation": "figures",

@@ -25,6 +25,11 @@ class Rulebook:
         self._starts = sorted({version.in_force_from for version in self.versions})
         self._kept: dict[tuple[int, int], tuple[Rule, ...]] = {}
 
+    @property
+    def has_partners(self) -> bool:
+        """Whether a partner pays, or paid, for what some rule gives."""
+        return any(version.document.get("partner") for version in self.versions)
+
     @classmethod
     def of(cls, programme: Programme) -> "Rulebook":
         return cls(list(RuleVersion.objects.filter(programme=programme).order_by("pk")))

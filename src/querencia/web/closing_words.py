@@ -48,6 +48,7 @@ def what(name: str) -> str:
         "spent": _("Points spent, and the share of points that lapses"),
         "taken_back": _("Points taken back"),
         "funded": _("Points that a partner pays for"),
+        "used": _("Points of a partner that were used or lapsed"),
         "taken": _("Points that a partner took in"),
     }
     return said[name]

@@ -9,7 +9,7 @@ Gestures: `publish_gesture`, `make_gestures` of a day, `catch_up_gestures`, `wel
 Friends: `publish_referral_terms`, `share` a link, `claim` by whom one came, `settle_referrals`, `review_referrals`.
 Rewards: `publish_rewards`, `change_stock`, `import_codes`, `share_code`; `redeem` for points or `issue` for none, then
 `confirm` or `cancel`; `use` codes at the till, `restore_uses` when an order is given back.
-The books: `close` months, `set_accounting`.
+The books: `close` months, `set_accounting`. Partners: `create_partner`, `agree`, and `settle` a closed month.
 """
 
 from querencia.loyalty.actions.adjusting import NewAdjustment, adjust, approve, refuse
@@ -21,6 +21,7 @@ from querencia.loyalty.actions.gestures import catch_up_gestures, make_gestures,
 from querencia.loyalty.actions.giving import Gift, NewTransfer, give, transfer
 from querencia.loyalty.actions.holding import Capture, NewHold, capture, hold, release
 from querencia.loyalty.actions.members import NewMember, enrol, leave
+from querencia.loyalty.actions.partners import Issued, agree, create_partner, settle
 from querencia.loyalty.actions.policy import change_programme, set_up, start, stop
 from querencia.loyalty.actions.programmes import create_programme, publish_rules, publish_tiers
 from querencia.loyalty.actions.reclaiming import take_back
@@ -43,6 +44,7 @@ __all__ = [
     "Done",
     "Earned",
     "Gift",
+    "Issued",
     "NewAdjustment",
     "NewClaim",
     "NewHold",
@@ -57,6 +59,7 @@ __all__ = [
     "Refunded",
     "Used",
     "adjust",
+    "agree",
     "approve",
     "cancel",
     "capture",
@@ -66,6 +69,7 @@ __all__ = [
     "claim",
     "close",
     "confirm",
+    "create_partner",
     "create_programme",
     "earn",
     "enrol",
@@ -94,6 +98,7 @@ __all__ = [
     "review_referrals",
     "set_accounting",
     "set_up",
+    "settle",
     "settle_referrals",
     "share",
     "share_code",

@@ -11,12 +11,12 @@ from django.db import transaction
 from django.db.models import Q
 
 from querencia.business.models import Staff
-from querencia.loyalty import closing, journal
+from querencia.loyalty import closing, journal, settling
 from querencia.loyalty.actions.results import CREATED, UNCHANGED
 from querencia.loyalty.breakage import Breakage, breakage
-from querencia.loyalty.models import Close, Programme
+from querencia.loyalty.models import Close, Partner, Programme
 from querencia.loyalty.models.ledger import ACCOUNTS, OF_MEMBER
-from querencia.loyalty.queries import checking
+from querencia.loyalty.queries import checking, partners
 from querencia.loyalty.queries import closing as reading
 
 SHOWN = 100
@@ -196,6 +196,8 @@ def _journal(
     opening = kept["deferred"] if kept else 0
     cohorts = _cohorts([*earlier, document], told, kept["cohorts"] if kept else {})
     made = journal.journal(journal.Month(**figures), list(cohorts.values()), terms)
+    theirs = _of_partners(document, kept["partners"] if kept else {})
+    funded = {pk: journal.of_partner(each, terms) for pk, each in theirs.items()}
     return {
         "terms": asdict(terms),
         "opening": opening,
@@ -204,8 +206,39 @@ def _journal(
             month: {"deferred": each.deferred, "released": each.released}
             for month, each in zip(cohorts, made.cohorts, strict=True)
         },
-        "lines": [line.told() for line in made.lines],
+        "partners": {pk: {"left": theirs[pk].left, "balance": balance} for pk, (_lines, balance) in funded.items()},
+        "lines": [line.told() for some in (made.lines, *(each[0] for each in funded.values())) for line in some],
     }
+
+
+def _of_partners(document: closing.Document, kept: Mapping[str, Mapping[str, int]]) -> dict[str, journal.OfPartner]:
+    """By partner (their id) the month in money; without an agreement points are worth nothing to each other."""
+    month = closing.read_month(document["month"])
+    rows = [row for row in document["lots"] if row["partner"] is not None]
+    wanted = {*map(int, document["partners"]), *(row["partner"] for row in rows), *map(int, kept)}
+    agreed = partners.agreed(wanted, month)
+    found = {}
+    for partner in Partner.objects.filter(pk__in=wanted).order_by("pk"):
+        mine = [row for row in rows if row["partner"] == partner.pk]
+        granted, change = (sum(row[name] for row in mine) for name in ("granted", "left"))
+        terms, before = agreed.get(partner.pk), kept.get(str(partner.pk), {})
+        settled = settling.settle(
+            0,
+            document["partners"].get(str(partner.pk), {}),
+            funds_per_thousand=terms.funds_per_thousand if terms else 0,
+            takes_per_thousand=terms.takes_per_thousand if terms else 0,
+        )
+        found[str(partner.pk)] = journal.OfPartner(
+            name=partner.name,
+            granted=settled.granted - settled.taken_back,
+            funded=settled.funded,
+            redeemed=settled.redeemed - settled.restored,
+            taken=settled.taken,
+            gone=granted - change,
+            left=before.get("left", 0) + change,
+            balance=before.get("balance", 0),
+        )
+    return found
 
 
 def _cohorts(

@@ -13,9 +13,10 @@ from querencia.loyalty.actions import refunding
 from querencia.loyalty.actions.caps import Caps
 from querencia.loyalty.actions.results import CREATED, UNCHANGED
 from querencia.loyalty.earning import Outcome, Snapshot, evaluate
-from querencia.loyalty.ledger import Book, Given, Purse
+from querencia.loyalty.ledger import Book, Given, Purse, fund
 from querencia.loyalty.models import Programme
 from querencia.loyalty.purchases import Bought, load
+from querencia.loyalty.queries import partners
 from querencia.loyalty.queries.standings import tiers_of
 from querencia.loyalty.rulebook import Rulebook
 
@@ -67,6 +68,7 @@ class _Earning:
         self.book, self.fit = book, sorted(fit, key=lambda each: (each.at, each.pk))
         self.zone = ZoneInfo(book.programme.time_zone)
         self.rules = Rulebook.of(book.programme)
+        self.partners = partners.by_key(book.programme) if self.rules.has_partners else {}
         self.by_customer = {purse.customer_id: purse for purse in book.purses.values()}
         self.caps = Caps(book)
         self.tiers: dict[int, str] = {}
@@ -123,6 +125,8 @@ class _Earning:
             purchase_id=bought.pk,
             detail=detail,
         )
+        funded = {self.partners[key]: points for key, points in outcome.by_partner.items()}
+        fund(self.book, posting.key, funded, member_id=purse.pk, at=bought.at, purchase_id=bought.pk)
         self._open_lots(outcome, posting, opens, bought)
         self.caps.use(purse, bought.at, outcome)
         return outcome.points
@@ -144,6 +148,7 @@ class _Earning:
                 available_at=opens,
                 expires_at=lapses,
                 rule_id=effect.rule.pk,
+                partner_id=self.partners.get(effect.rule.partner),
                 cost_per_thousand=programme.cost_per_thousand,
                 lines={str(number): points for number, points in effect.lines.items()},
             )

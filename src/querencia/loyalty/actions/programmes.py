@@ -13,6 +13,7 @@ from querencia.loyalty import tiers
 from querencia.loyalty.earning import BadRule, read
 from querencia.loyalty.earning.rules import agree
 from querencia.loyalty.models import Programme, RuleVersion, TierScheme
+from querencia.loyalty.queries import partners
 from querencia.loyalty.rulebook import Rulebook
 
 
@@ -52,6 +53,8 @@ def publish_rules(
         try:
             if document:
                 rules[key] = read(document, key=key)
+                if rules[key].partner and rules[key].partner not in partners.by_key(programme):
+                    raise BadRule("partner", f"no partner is called {rules[key].partner}")
         except BadRule as fault:
             problems[key] = _("%(rule)s: %(fault)s") % {"rule": key, "fault": fault}
     try:

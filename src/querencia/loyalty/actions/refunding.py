@@ -15,9 +15,10 @@ from querencia.loyalty.actions.caps import Caps, capped
 from querencia.loyalty.actions.reclaiming import claw_back
 from querencia.loyalty.actions.results import CREATED, UNCHANGED
 from querencia.loyalty.earning import Outcome, Rule, Snapshot, evaluate
-from querencia.loyalty.ledger import Book, Given
+from querencia.loyalty.ledger import Book, Given, unfund
 from querencia.loyalty.models import Allocation, Entry, Programme
 from querencia.loyalty.purchases import Bought, given_back, load, net, originals
+from querencia.loyalty.queries import partners
 from querencia.loyalty.rulebook import Rulebook
 
 ASKED = 5_000
@@ -131,6 +132,7 @@ class _Taking:
     def __init__(self, book: Book) -> None:
         self.book = book
         self.rules = Rulebook.of(book.programme)
+        self.partners = partners.by_key(book.programme) if self.rules.has_partners else {}
         self.zone = ZoneInfo(book.programme.time_zone)
         self.caps = Caps(book)
         self.caps.load(book.purses, {version.key for version in self.rules.versions if version.document.get("cap")})
@@ -154,6 +156,9 @@ class _Taking:
             )
         else:
             moved = -self._return(grant, key, -points, detail, told)
+        if self.partners:
+            less = self._less(grant, rules, by_rule)
+            unfund(self.book, key, moved, less, member_id=grant.entry.member_id, purchase_id=refunded.pk)
         self._count(grant, rules, by_rule)
         grant.taken += moved
         grant.rules = by_rule
@@ -180,6 +185,14 @@ class _Taking:
             self.book.grant(posting, Given(points, self.book.at, lapses, cost_per_thousand=programme.cost_per_thousand))
             self.book.repay(self.book.person_of(member_id))
         return points
+
+    def _less(self, grant: _Grant, rules: Iterable[Rule], by_rule: Mapping[str, int]) -> dict[int | None, int]:
+        """How much less each partner pays for than the step before left, and the business itself (None)."""
+        found: dict[int | None, int] = {}
+        for rule in rules:
+            payer = self.partners.get(rule.partner)
+            found[payer] = found.get(payer, 0) + grant.rules.get(rule.key, 0) - by_rule.get(rule.key, 0)
+        return found
 
     def _count(self, grant: _Grant, rules: Iterable[Rule], by_rule: Mapping[str, int]) -> None:
         """What a limited rule takes back, it may give again."""

@@ -47,6 +47,15 @@ class Outcome:
     def points(self) -> int:
         return sum(effect.points for effect in self.effects)
 
+    @property
+    def by_partner(self) -> dict[str, int]:
+        """How many of the points which partner pays for, by their keys."""
+        found: dict[str, int] = {}
+        for effect in self.effects:
+            if effect.rule.partner:
+                found[effect.rule.partner] = found.get(effect.rule.partner, 0) + effect.points
+        return found
+
     def told(self) -> dict[str, Any]:
         said: dict[str, Any] = {"rules": [effect.told() for effect in self.effects]}
         if self.passed_over:

@@ -15,6 +15,7 @@ STACKINGS = ("sum", "best", "priority", "exclusive")
 MAY_COUNT = (TAX, SHIPPING, DISCOUNT, POINTS)
 PARTS = frozenset(
     {"title", "when", "if", "lines", "then", "round", "counts", "cap", "group", "stacking", "priority", "from", "until"}
+    | {"partner"}
 )
 WHOLE_MAX = 10**12
 
@@ -38,7 +39,8 @@ class Cap:
 @dataclass(frozen=True, eq=False)
 class Rule:
     """``points`` for each ``per`` minor units; without ``per`` so many once. ``counts``: which of tax, shipping,
-    discount and points (what was paid with them) earn, too. Of rules in one group ``stacking`` says which count."""
+    discount and points (what was paid with them) earn, too. Of rules in one group ``stacking`` says which count.
+    ``partner``: by its key, who pays for the points; empty: the business itself."""
 
     key: str
     version: int
@@ -56,6 +58,7 @@ class Rule:
     priority: int
     starts_on: date | None
     ends_on: date | None
+    partner: str = ""
 
     def is_valid(self, day: date) -> bool:
         """From the first day on, and no more on the last."""
@@ -90,6 +93,7 @@ def read(document: Mapping[str, Any], *, key: str, version: int = 1, pk: int = 0
         priority=_whole(document, "priority", default=0),
         starts_on=_day(document, "from"),
         ends_on=_day(document, "until"),
+        partner=_text(document, "partner", "") if document.get("partner") else "",
     )
 
 

@@ -5,12 +5,14 @@ from querencia.loyalty.models.closing import Close
 from querencia.loyalty.models.gestures import Gesture, GestureDay, GestureKind, GestureTerms
 from querencia.loyalty.models.ledger import Allocation, Entry, Hold, Lot
 from querencia.loyalty.models.members import Adjustment, CapUse, Member, Standing
+from querencia.loyalty.models.partners import Agreement, Statement
 from querencia.loyalty.models.programme import Partner, Programme, RuleVersion, TierScheme
 from querencia.loyalty.models.referrals import Referral, ReferralCode, ReferralTerms
 from querencia.loyalty.models.rewards import Redemption, Reward, RewardVersion, Voucher, VoucherUse
 
 __all__ = [
     "Adjustment",
+    "Agreement",
     "Allocation",
     "CapUse",
     "Close",
@@ -32,6 +34,7 @@ __all__ = [
     "RewardVersion",
     "RuleVersion",
     "Standing",
+    "Statement",
     "TierScheme",
     "Voucher",
     "VoucherUse",

@@ -102,11 +102,11 @@ def members_granted(span: Span) -> int:
 
 
 def sales(span: Span) -> tuple[int, int]:
-    """Of purchases that earned points of our own: what they came to in minor units, and how many points."""
+    """Of purchases that earned points: what they came to in minor units, and how many points no partner pays for."""
     asked = (
-        f"SELECT coalesce(sum(p.amount), 0), coalesce(-sum(e.issued), 0) FROM {ENTRY} e JOIN {PURCHASE} p "
-        "ON p.id = e.purchase_id WHERE e.programme_id = %s AND e.recorded_at >= %s AND e.recorded_at < %s "
-        "AND e.kind = 'grant' AND e.issued < 0"
+        "SELECT coalesce(sum(CASE WHEN e.issued < 0 THEN p.amount ELSE 0 END), 0), coalesce(-sum(e.issued), 0) "
+        f"FROM {ENTRY} e JOIN {PURCHASE} p ON p.id = e.purchase_id WHERE e.programme_id = %s "
+        "AND e.recorded_at >= %s AND e.recorded_at < %s AND e.kind = 'grant' AND e.issued <> 0"
     )
     [(amount, points)] = reading.select(asked, [span.programme_id, *span.moments])
     return int(amount), int(points)

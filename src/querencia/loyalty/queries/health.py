@@ -116,9 +116,9 @@ def _flow(month: date | None, rows: QuerySet[Entry]) -> Flow:
         kind, issued, partner, redeemed, expired, clawed, adjusted = row
         # What partners pay for is earned, what they take is spent.
         sums["earned"] -= issued + (partner if kind == Kind.GRANT else 0)
-        sums["spent"] += redeemed + (partner if kind != Kind.GRANT else 0)
+        sums["spent"] += redeemed + (partner if kind not in (Kind.GRANT, Kind.CLAW_BACK) else 0)
         sums["lapsed"] += expired
-        sums["taken_back"] += clawed
+        sums["taken_back"] += clawed + (partner if kind == Kind.CLAW_BACK else 0)
         sums["corrected"] -= adjusted
     return Flow(month, **sums)
 

@@ -30,6 +30,8 @@ class Moved:
 def history(member: Member, *, before: int | None = None, size: int = SIZE) -> list[Moved]:
     """The entries of a member's person, the newest first; ``before``: the id from which to go on."""
     found = Entry.objects.filter(member_id__in=people_of([member.pk])[member.pk])
+    # Who pays for points of a purchase is nothing that a member had or has.
+    found = found.exclude(purchase__isnull=False, partner__isnull=False)
     if before is not None:
         found = found.filter(pk__lt=before)
     return [_moved(entry) for entry in found.order_by("-pk")[:size]]

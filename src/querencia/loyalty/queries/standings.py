@@ -113,7 +113,7 @@ def _points(programme: Programme, asked: Sequence[Asked]) -> list[int]:
         rows = Entry.objects.filter(member_id__in=some, kind__in=kinds)
         names = ("member_id", "at", "issued", "partner_points", "clawed_back", "kind")
         for member, at, issued, partner, clawed, kind in rows.values_list(*names):
-            points = -issued - (partner if kind == Entry.Kind.GRANT else 0) - clawed
+            points = -issued - (partner if kind != Entry.Kind.RESTORE else 0) - clawed
             by_member.setdefault(member, []).append((local_day(at, programme.time_zone), points))
     return [
         max(

@@ -114,7 +114,14 @@ class RuleForm(forms.Form):
         help_text=_("For example: branch == 'Centro' && hour < 12"),
     )
 
-    def __init__(self, *given: Any, currency: str, names: Mapping[str, str], **more: Any) -> None:
+    def __init__(
+        self,
+        *given: Any,
+        currency: str,
+        names: Mapping[str, str],
+        partners: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__(*given, **more)
         self.kept: dict[str, Any] = {}
         self.fields["per"] = MoneyField(currency=currency, label=gettext("For each"), required=False, min_value=0)
@@ -131,6 +138,9 @@ class RuleForm(forms.Form):
         self._choose("birthday", {"": gettext("any day"), "day": gettext("on the birthday"),
                                   "month": gettext("in the month of the birthday")})  # fmt: skip
         self._choose("cap_per", {"": "", **points_words.periods()})
+        if partners:
+            self.fields["partner"] = forms.ChoiceField(label=gettext("Paid for by"), required=False)
+            self._choose("partner", {"": gettext("the business itself"), **partners})
 
     def _choose(self, name: str, choices: Mapping[Any, Any]) -> None:
         self.fields[name].choices = list(choices.items())  # type: ignore[attr-defined]
@@ -164,6 +174,8 @@ class RuleForm(forms.Form):
             said["cap"] = {"points": given["points"], "per": "day"}
         elif given["cap_points"]:
             said["cap"] = {"points": given["cap_points"], "per": given["cap_per"]}
+        if given.get("partner"):
+            said["partner"] = given["partner"]
         for name, part in (("starts_on", "from"), ("ends_on", "until")):
             if given[name]:
                 said[part] = given[name].isoformat()
@@ -200,6 +212,7 @@ def rule_initial(document: Mapping[str, Any]) -> dict[str, Any]:
         "more": picked.more,
         "cap_points": None if is_of_day else cap.get("points"),
         "cap_per": "" if is_of_day else cap.get("per", ""),
+        "partner": document.get("partner", ""),
         "starts_on": document.get("from", ""),
         "ends_on": document.get("until", ""),
     }

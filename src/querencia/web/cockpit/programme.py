@@ -17,7 +17,7 @@ from querencia.business.queries import business
 from querencia.common.time import now
 from querencia.loyalty import actions
 from querencia.loyalty.models import Programme
-from querencia.loyalty.queries import health, rules
+from querencia.loyalty.queries import health, partners, rules
 from querencia.loyalty.queries import trial as trials
 from querencia.loyalty.queries.programmes import is_running
 from querencia.loyalty.queries.standings import scheme_of
@@ -117,7 +117,8 @@ def rule(request: Request, pk: int, key: str = "") -> HttpResponse:
     scheme = scheme_of(programme, at=now())
     names = dict(scheme[1].names) if scheme else {}
     start = rule_initial(before) if before else {"every": "money", "round": "down", "points": 1}
-    form = RuleForm(request.POST or None, initial=start, currency=programme.currency, names=names)
+    known = {each.key: each.name for each in partners.partners(programme)}
+    form = RuleForm(request.POST or None, initial=start, currency=programme.currency, names=names, partners=known)
     review = None
     if request.method == "POST" and form.is_valid():
         document = form.document(before)

@@ -62,7 +62,7 @@ class LineTold(Told):
     """One side of an entry in the journal, in minor units."""
 
     account: str
-    what: Literal["earned", "given", "spent", "taken_back", "funded", "taken"]
+    what: Literal["earned", "given", "spent", "taken_back", "funded", "used", "taken"]
     points: int
     debit: int
     credit: int
