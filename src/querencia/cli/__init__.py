@@ -23,6 +23,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "report": Entry("report", "Know", "What a purchase log says: a page to mail, figures as JSON. No database."),
     "forecast": Entry("forecast", "Know", "What each customer will buy, looking at nothing after a day. No database."),
+    "backtest": Entry("backtest", "Know", "What rules of points would have given on a purchase log. No database."),
     "import": Entry("imports", "Bring in", "Purchases or customers out of files into the database."),
     "members": Entry("members", "Bring in", "Members of a loyalty programme with their points, out of another system."),
     "up": Entry("up", "Run", "Serve the pages and do the background work, in one command."),

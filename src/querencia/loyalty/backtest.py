@@ -61,8 +61,8 @@ def backtest(
 ) -> Outcome:
     """What these purchases would have earned by the rules, up to and with a day.
 
-    ``purchases``: member, local (when, by the clock of the place), amount (minor units, what refunds left of it), and
-    where rules ask about them channel, branch, tier, tenure_days. Raises CannotTell.
+    ``purchases``: member, local (when, by the clock of the place; or the day), amount (minor units, what refunds left
+    of it), and where rules ask about them channel, branch, tier, tenure_days. Raises CannotTell.
     """
     _can_tell(purchases, rules)
     rows = _prepared(purchases, as_of)
@@ -122,6 +122,8 @@ def _can_tell(purchases: pl.DataFrame, rules: Sequence[Rule]) -> None:
         asked = set(rule.condition.fields) if rule.condition else set()
         if rule.lines is not None or asked & LEFT_OUT:
             raise CannotTell(f"{rule.key}: asks about lines or birthdays, which the table does not hold")
+        if "hour" in asked and purchases.schema["local"] == pl.Date:
+            raise CannotTell(f"{rule.key}: asks about hours, and the table holds days")
         if missing := (asked & MAY.keys()) - set(purchases.columns):
             raise CannotTell(f"{rule.key}: the table has no {', '.join(sorted(missing))}")
         if _has_limit(rule) and (rule.stacking != "sum" or any(other.stacking == "exclusive" for other in rules)):

@@ -29,7 +29,7 @@ from querencia.loyalty.replay import Bought, Person, Promise, Replayed, replay
 from querencia.loyalty.rulebook import Rulebook
 
 # So many purchases are judged: some seconds, however many there are.
-PURCHASES_MAX = 20_000
+PURCHASES_MAX = 10_000
 FEW = 200
 TOGETHER = 5_000
 ROUNDS = 40
