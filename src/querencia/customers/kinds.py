@@ -37,6 +37,7 @@ TIER_CHANGED = "member.tier_changed"
 POINTS_EARNED = "points.earned"
 POINTS_REDEEMED = "points.redeemed"
 POINTS_EXPIRED = "points.expired"
+POINTS_EXPIRING = "points.expiring"
 REFERRAL_CLAIMED = "referral.claimed"
 REFERRAL_QUALIFIED = "referral.qualified"
 REFERRAL_REWARDED = "referral.rewarded"
@@ -96,6 +97,7 @@ KINDS = {
         Kind(POINTS_EARNED, pgettext_lazy("event", "Points earned"), _("Members earned points, or were given some")),
         Kind(POINTS_REDEEMED, pgettext_lazy("event", "Points spent"), _("Members spent points")),
         Kind(POINTS_EXPIRED, pgettext_lazy("event", "Points lapsed"), _("Points of members lapsed")),
+        Kind(POINTS_EXPIRING, pgettext_lazy("event", "Points are to lapse"), _("Points of members are to lapse soon")),
         Kind(REFERRAL_CLAIMED, pgettext_lazy("event", "Brought a friend"), _("A friend joined by a member's link")),
         Kind(
             REFERRAL_QUALIFIED,

@@ -6,7 +6,7 @@ from huey.contrib.djhuey import db_periodic_task, db_task
 from querencia.business import idempotency
 from querencia.common.time import now
 from querencia.customers.queries import imports as queries
-from querencia.flows import catching_up, imports, intake, member_door, outbox, privacy, retention
+from querencia.flows import catching_up, imports, intake, member_door, notices, outbox, privacy, retention
 from querencia.measures import queries as measured
 from querencia.measures import tasks as measuring
 from querencia.webhooks import tasks as telling
@@ -73,6 +73,12 @@ def take_in() -> None:
 def attend_intake() -> None:
     """Every minute, and once at start: take in what waits, whoever was told of it."""
     take_in.call_local()
+
+
+@db_periodic_task(crontab(minute="52"))  # type: ignore[untyped-decorator]
+def tell_of_expiry() -> None:
+    """Every hour: members are told before their points lapse."""
+    notices.tell(at=now())
 
 
 @db_periodic_task(crontab(minute="17"))  # type: ignore[untyped-decorator]

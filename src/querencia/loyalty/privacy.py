@@ -67,6 +67,7 @@ FREE: Mapping[str, str] = {
     "ReferralTerms": "terms for everybody",
     "GestureTerms": "terms for everybody",
     "GestureDay": "figures",
+    "ExpiryNotice": "figures, and whether it was mailed",
     "Referral.why": "words of ours",
     "Referral.signals": "words of ours: which kinds of addresses agree, no address",
     "Reward": "what everybody can have",

@@ -5,7 +5,7 @@ from typing import Any
 from querencia.common.time import now
 from querencia.loyalty import queries
 from querencia.loyalty.models import Member, Programme
-from querencia.loyalty.queries import referrals, standings, telling
+from querencia.loyalty.queries import notices, referrals, standings, telling
 from querencia.loyalty.queries.standings import Place
 from querencia.loyalty.referring import Terms
 from querencia.web import friends_words, points_words
@@ -31,6 +31,7 @@ def card(programme: Programme, members: list[Member], *, size: int = SHOWN) -> d
         "besides": points_words.besides(has),
         "standing": points_words.standing(place, programme.currency) if place else [],
         "way": _way(place) if place else None,
+        "notices": [points_words.notice(row, programme.time_zone) for row in notices.of_members([first.pk], at=at)],
         "friends": _friends(programme, first, terms[1] if terms else None),
         "moves": [
             {

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext, pgettext
 
 from querencia.common import money
 from querencia.loyalty.earning import plainly
+from querencia.loyalty.models import ExpiryNotice
 from querencia.loyalty.queries import Balance
 from querencia.loyalty.queries.standings import Place
 from querencia.loyalty.queries.telling import Told
@@ -54,6 +55,17 @@ def besides(has: Balance) -> list[str]:
     if has.deficit:
         said.append(_("New points fill this up first."))
     return said
+
+
+def notice(row: ExpiryNotice, zone: str) -> str:
+    """What a member was told of points that lapse, and whether by mail."""
+    said = {
+        "day": day(row.told_at.astimezone(ZoneInfo(zone)).date()),
+        "points": points(row.points),
+        "last": day(last_day(row.expires_at, zone), "long"),
+        "mail": str(row.get_mail_display()),
+    }
+    return _("%(points)s expire after %(last)s; notice of %(day)s by e-mail: %(mail)s") % said
 
 
 # -- why ---------------------------------------------------------------------------------------------------------------

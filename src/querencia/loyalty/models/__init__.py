@@ -5,6 +5,7 @@ from querencia.loyalty.models.closing import Close
 from querencia.loyalty.models.gestures import Gesture, GestureDay, GestureKind, GestureTerms
 from querencia.loyalty.models.ledger import Allocation, Entry, Hold, Lot
 from querencia.loyalty.models.members import Adjustment, CapUse, Member, Standing
+from querencia.loyalty.models.notices import ExpiryNotice
 from querencia.loyalty.models.partners import Agreement, Statement
 from querencia.loyalty.models.programme import Partner, Programme, RuleVersion, TierScheme
 from querencia.loyalty.models.referrals import Referral, ReferralCode, ReferralTerms
@@ -17,6 +18,7 @@ __all__ = [
     "CapUse",
     "Close",
     "Entry",
+    "ExpiryNotice",
     "Gesture",
     "GestureDay",
     "GestureKind",

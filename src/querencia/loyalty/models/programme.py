@@ -38,6 +38,8 @@ class Programme(models.Model):
     expiry_count = models.PositiveSmallIntegerField(_("points lapse after"), default=0)
     expiry_unit = models.CharField(_("unit"), max_length=5, choices=Unit, default=Unit.MONTH)
     expiry_rounding = models.CharField(_("rounded up"), max_length=7, choices=Rounding, blank=True)
+    # 0: nobody is told.
+    notice_days = models.PositiveSmallIntegerField(_("members are told so many days before points lapse"), default=0)
     restored_days_min = models.PositiveSmallIntegerField(_("days that restored points have at least"), default=0)
     deficit = models.CharField(_("when points to take back are spent"), max_length=4, choices=Deficit, default="stop")
     deficit_max = models.BigIntegerField(_("limit below zero"), default=0)

@@ -17,7 +17,7 @@ from querencia.web.templatetags.house import weekday_name
 
 TIERS_MAX = 5
 POLICY = (
-    *("pending_days", "expiry_count", "expiry_unit", "expiry_rounding"),
+    *("pending_days", "expiry_count", "expiry_unit", "expiry_rounding", "notice_days"),
     *("deficit", "deficit_max", "adjust_max", "cost_per_thousand"),
 )
 
@@ -62,6 +62,16 @@ class PolicyForm(forms.Form):
         required=False,
         help_text=_("Fewer dates to remember: members lose points on the last day of a month or a year only."),
     )
+    notice_days = forms.IntegerField(
+        label=_("Tell members so many days before"),
+        min_value=0,
+        max_value=365,
+        required=False,
+        help_text=_(
+            "By e-mail, if they have one and did not refuse messages of service, and to other systems by webhook. "
+            "0: nobody is told."
+        ),
+    )
     deficit = forms.ChoiceField(
         label=_("When points to take back are spent already"), choices=Programme.Deficit.choices
     )
@@ -80,6 +90,9 @@ class PolicyForm(forms.Form):
             label=gettext("What 1,000 points cost you"),
             help_text=gettext("In goods or discounts. With it you see in money what the programme owes its members."),
         )
+
+    def clean_notice_days(self) -> int:
+        return self.cleaned_data["notice_days"] or 0
 
     def policy(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in POLICY}
@@ -326,6 +339,7 @@ def templates(currency: str) -> Sequence[dict[str, Any]]:
     policy = {
         "name": gettext("Club"),
         "pending_days": 14,
+        "notice_days": 30,
         "expiry_count": 12,
         "expiry_unit": "month",
         "expiry_rounding": "month",
