@@ -99,7 +99,7 @@ def test_what_a_file_brings_of_members_earns_and_what_it_gives_back_is_taken_bac
     owner = add_staff(email="ana@example.com", password="correct horse battery", role="owner")
     client = Client()
     client.force_login(owner)
-    assert "what members bought of it has earned" in client.get(f"/imports/{imported.pk}/").content.decode()
+    assert "lo que compraron los socios ya dio puntos" in client.get(f"/imports/{imported.pk}/").content.decode()
 
 
 def test_without_a_programme_that_began_nobody_is_looked_through() -> None:
