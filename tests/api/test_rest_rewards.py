@@ -93,6 +93,13 @@ def test_of_many_each_is_answered_by_itself(ana: Program, shelf: dict[str, int])
     for key, kind in (("m2", "reward_refused"), ("t1", "points_refused")):
         item = next(each for each in items if each["key"] == key)
         assert ana.refused("POST", "/loyalty/redemptions", item) == (409, kind)
+    own = f"redemption:{answer['results'][0]['redemption']['id']}"
+    for path, body in (
+        ("releases", {"key": own}),
+        ("captures", {"key": own}),
+        ("restores", {"key": "r", "hold_key": own}),
+    ):
+        assert ana.refused("POST", f"/loyalty/{path}", body) == (422, "invalid"), "its points are the redemption's"
     keys = {"items": [{"key": key} for key in ("m1", "m1", "p3", "none")]}
     confirmed = ana.said("POST", "/loyalty/redemptions/confirm/bulk", keys)
     assert results(confirmed) == ["created", "unchanged", "rejected", "rejected"]

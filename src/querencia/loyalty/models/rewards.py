@@ -9,6 +9,9 @@ from querencia.business.models import Staff
 from querencia.loyalty.models.members import Member
 from querencia.loyalty.models.programme import Programme, Version
 
+# How the keys begin under which points of redemptions are set aside. Nobody else may touch those.
+OWN_HOLDS = "redemption:"
+
 
 class Reward(models.Model):
     """A thing that can be had. What it is and costs is told by its versions; here is how much of it is left."""
@@ -138,7 +141,7 @@ class Redemption(models.Model):
     @property
     def hold_key(self) -> str:
         """Under which its points are set aside."""
-        return f"redemption:{self.pk}"
+        return f"{OWN_HOLDS}{self.pk}"
 
 
 class VoucherUse(models.Model):

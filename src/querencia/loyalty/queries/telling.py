@@ -6,6 +6,7 @@ from typing import Any
 
 from querencia.customers.models import Purchase
 from querencia.loyalty.models import Entry, Programme, Redemption
+from querencia.loyalty.models.rewards import OWN_HOLDS
 from querencia.loyalty.queries import adjustments, rules
 from querencia.loyalty.queries.history import Moved
 from querencia.loyalty.rewards import read
@@ -60,7 +61,7 @@ def told(programme: Programme, moves: Sequence[Moved]) -> list[Told]:
 
 def _rewards(keys: Sequence[str]) -> dict[str, Mapping[str, str]]:
     """By key of an entry the reward whose points it moved, as it was called then."""
-    of = {key: int(pk) for key in keys if (pk := key.partition(":redemption:")[2]).isdecimal()}
+    of = {key: int(pk) for key in keys if (pk := key.partition(f":{OWN_HOLDS}")[2]).isdecimal()}
     if not of:
         return {}
     rows = Redemption.objects.filter(pk__in=of.values()).select_related("version")

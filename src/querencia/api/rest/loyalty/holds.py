@@ -11,7 +11,7 @@ from pydantic import Field
 
 from querencia.api.rest import batches
 from querencia.api.rest.endpoint import Answer, endpoint
-from querencia.api.rest.fields import Key, Many, Outcome
+from querencia.api.rest.fields import Key, Many, Outcome, text
 from querencia.api.rest.loyalty.naming import (
     NO_MEMBER,
     TAG,
@@ -30,6 +30,7 @@ from querencia.api.rest.problems import Fault
 from querencia.common.time import now
 from querencia.loyalty import actions
 from querencia.loyalty.models import Programme
+from querencia.loyalty.models.rewards import OWN_HOLDS
 from querencia.loyalty.queries import naming
 
 router = Router(tags=[TAG])
@@ -50,6 +51,15 @@ OF_RESTORE = WHY | {
     "unknown": Fault("No points were spent under this key.", "unknown_hold", "/hold_key"),
     "too_much": Fault("Fewer of the points that were spent are left to give back.", "too_few", "/points"),
 }
+
+
+def _not_ours(key: str) -> str:
+    if key.startswith(OWN_HOLDS):
+        raise ValueError(f"keys that begin with {OWN_HOLDS} are the house's own: cancel or confirm the redemption")
+    return key
+
+
+HoldKey = text(200, 1, look=_not_ours)
 type Points = Annotated[int, Field(ge=1, le=POINTS_MAX, strict=True)]
 
 
@@ -61,7 +71,7 @@ class HoldGiven(OfProgramme):
             "examples": [{"key": "order-77", "member": {"card_number": "2026-0042"}, "points": 40, "seconds": 900}]
         }
     }
-    key: Key
+    key: HoldKey  # type: ignore[valid-type]
     """Names it once and for all: sent again, it is the same hold."""
     member: MemberGiven
     points: Points
@@ -73,7 +83,7 @@ class CaptureGiven(OfProgramme):
     """What is spent of a hold."""
 
     model_config = {"json_schema_extra": {"examples": [{"key": "order-77", "points": 30}]}}
-    key: Key
+    key: HoldKey  # type: ignore[valid-type]
     """Of the hold."""
     points: Points | None = None
     """All, where it is not said; of fewer the rest is free again."""
@@ -83,7 +93,7 @@ class ReleaseGiven(OfProgramme):
     """A hold that is not needed."""
 
     model_config = {"json_schema_extra": {"examples": [{"key": "order-78"}]}}
-    key: Key
+    key: HoldKey  # type: ignore[valid-type]
     """Of the hold."""
 
 
@@ -93,7 +103,7 @@ class RestoreGiven(OfProgramme):
     model_config = {"json_schema_extra": {"examples": [{"key": "refund-77", "hold_key": "order-77", "points": 10}]}}
     key: Key
     """Names it once and for all: the refund."""
-    hold_key: Key
+    hold_key: HoldKey  # type: ignore[valid-type]
     """Under which they were spent."""
     points: Points | None = None
     """All that are left of them, where it is not said."""
