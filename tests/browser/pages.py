@@ -23,6 +23,7 @@ INSIDE = {
     "a new rule": "/loyalty/1/rules/",
     "tiers": "/loyalty/1/tiers/",
     "a programme tried on purchases": "/loyalty/1/trial/",
+    "campaigns": "/loyalty/1/campaigns/",
     "partners": "/loyalty/1/partners/",
     "monthly close": "/loyalty/1/closes/",
     "how points are booked": "/loyalty/1/accounting/",

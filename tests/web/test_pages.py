@@ -78,6 +78,7 @@ ANSWERS = {
     "POST loyalty_rule_new": (LOGIN, 403, 403, 404, 404),
     "GET loyalty_tiers": (LOGIN, 403, 403, 404, 404),
     "POST loyalty_tiers": (LOGIN, 403, 403, 404, 404),
+    "GET loyalty_campaigns": (LOGIN, 403, 404, 404, 404),
     "GET loyalty_closes": (LOGIN, 403, 404, 404, 404),
     "GET loyalty_close": (LOGIN, 403, 404, 404, 404),
     "POST loyalty_close": (LOGIN, 403, 404, 404, 404),
@@ -151,7 +152,18 @@ WEBHOOKS = ("webhook", "webhook_rotate", "webhook_test", "webhook_replay")
 CLOSES = tuple(
     f"loyalty_{of}"
     for of in (
-        *("closes", "close", "journal", "accounting", "partners", "settle", "partner", "statement", "statement_csv"),
+        *(
+            "campaigns",
+            "closes",
+            "close",
+            "journal",
+            "accounting",
+            "partners",
+            "settle",
+            "partner",
+            "statement",
+            "statement_csv",
+        ),
     )
 )
 LOYALTY = tuple(f"loyalty_{of}" for of in ("decide", "run", "policy", "rule_new", "tiers", "rule", "rule_end"))

@@ -131,6 +131,10 @@ def _can_tell(purchases: pl.DataFrame, rules: Sequence[Rule]) -> None:
 
 
 def _has_limit(rule: Rule) -> bool:
+    return bool(rule.budget) or _is_capped(rule)
+
+
+def _is_capped(rule: Rule) -> bool:
     return rule.cap is not None and rule.cap.per != "purchase"
 
 
@@ -182,7 +186,7 @@ def _member(row: dict[str, Any]) -> Snapshot:
 
 def _within_limits(found: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     """Limits over time, in the order in which it was bought: of a running sum what its limit lets through."""
-    limited = {rule.key: rule.cap for rule in rules if _has_limit(rule) and rule.cap}
+    limited = {rule.key: rule.cap for rule in rules if rule.cap and _is_capped(rule)}
     parts = [found.filter(~pl.col("rule").is_in(list(limited)))]
     for key, cap in limited.items():
         mine = found.filter(pl.col("rule") == key)
@@ -192,6 +196,17 @@ def _within_limits(found: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
         summed = pl.col("points").cum_sum().over("member", "begins")
         given = summed.clip(upper_bound=cap.points) - (summed - pl.col("points")).clip(upper_bound=cap.points)
         parts.append(mine.with_columns(points=given).drop("begins"))
+    return _within_budgets(pl.concat(parts).sort("local", maintain_order=True), rules)
+
+
+def _within_budgets(found: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
+    """Budgets, in the order in which it was bought, whoever bought."""
+    parts = [found.filter(~pl.col("rule").is_in([rule.key for rule in rules if rule.budget]))]
+    for rule in rules:
+        if rule.budget:
+            mine, summed = found.filter(pl.col("rule") == rule.key), pl.col("points").cum_sum()
+            before = (summed - pl.col("points")).clip(upper_bound=rule.budget)
+            parts.append(mine.with_columns(points=summed.clip(upper_bound=rule.budget) - before))
     return pl.concat(parts)
 
 

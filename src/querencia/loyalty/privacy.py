@@ -56,6 +56,7 @@ FREE: Mapping[str, str] = {
     "RuleVersion": "rules for everybody",
     "TierScheme": "tiers for everybody",
     "Partner": "other businesses",
+    "BudgetUse": "figures",
     "Close": "sums over all members",
     "Agreement": "prices agreed with other businesses",
     "Statement": "sums over all members",

@@ -30,6 +30,12 @@ class Rulebook:
         """Whether a partner pays, or paid, for what some rule gives."""
         return any(version.document.get("partner") for version in self.versions)
 
+    @property
+    def of_a_budget(self) -> list[Rule]:
+        """Every version that has a budget."""
+        some = [each for each in self.versions if each.document.get("budget")]
+        return [_read(json.dumps(each.document, sort_keys=True), each.key, each.version, each.pk) for each in some]
+
     @classmethod
     def of(cls, programme: Programme) -> "Rulebook":
         return cls(list(RuleVersion.objects.filter(programme=programme).order_by("pk")))

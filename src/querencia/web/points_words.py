@@ -168,6 +168,8 @@ def _limits(document: Mapping[str, Any]) -> list[str]:
         said.append(
             _("at most %(points)s %(period)s") % {"points": points(cap["points"]), "period": periods()[cap["per"]]}
         )
+    if document.get("budget"):
+        said.append(_("%(points)s for all members together") % {"points": points(document["budget"]["points"])})
     if document.get("from"):
         said.append(_("from %(day)s on") % {"day": day(date.fromisoformat(document["from"]))})
     if document.get("until"):

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from querencia.loyalty import expiry
 from querencia.loyalty.actions import refunding
+from querencia.loyalty.actions.budgets import Budgets
 from querencia.loyalty.actions.caps import Caps
 from querencia.loyalty.actions.results import CREATED, UNCHANGED
 from querencia.loyalty.earning import Outcome, Snapshot, evaluate
@@ -44,6 +45,7 @@ def earn(*, programme: Programme, purchases: Iterable[int], at: datetime) -> lis
         earning = _Earning(book, fit)
         earned = earning.all()
         earning.caps.keep()
+        earning.budgets.keep()
         book.close()
         if any(each.result == CREATED for each in earned.values()):
             refunding.follow(programme, [bought[pk] for pk, each in earned.items() if each.result == CREATED], at=at)
@@ -70,7 +72,7 @@ class _Earning:
         self.rules = Rulebook.of(book.programme)
         self.partners = partners.by_key(book.programme) if self.rules.has_partners else {}
         self.by_customer = {purse.customer_id: purse for purse in book.purses.values()}
-        self.caps = Caps(book)
+        self.caps, self.budgets = Caps(book), Budgets(book)
         self.tiers: dict[int, str] = {}
         self.ends: dict[date, datetime | None] = {}
 
@@ -80,6 +82,8 @@ class _Earning:
         wanted = {purse.pk for purse in members.values() if purse}
         self.tiers = tiers_of(self.book.programme, self.book.people.values())
         self.caps.load(wanted, {rule.key for each in self.fit for rule in self.rules.in_force(each.at) if rule.cap})
+        if self.rules.of_a_budget:
+            self.budgets.load({rule for each in self.fit for rule in self.rules.in_force(each.at)})
         self.book.entry_ids.reserve(len(self.fit))
         self.book.lot_ids.reserve(len(self.fit))
         found = {}
@@ -112,7 +116,13 @@ class _Earning:
         joined_on = purse.joined_at.astimezone(self.zone).date()
         tier = self.tiers.get(purse.pk, "")
         member = Snapshot.of(facts.day, joined_on=joined_on, birthday=bought.birthday, tier=tier)
-        outcome = evaluate(facts, member, self.rules.in_force(bought.at), room=self.caps.room(purse, bought.at))
+        outcome = evaluate(
+            facts,
+            member,
+            self.rules.in_force(bought.at),
+            room=self.caps.room(purse, bought.at),
+            budget=self.budgets.room,
+        )
         opens = expiry.available_at(bought.at, programme.pending_days)
         account = "active" if opens <= self.book.at else "pending"
         detail: dict[str, Any] = {**outcome.told(), "mark": self.rules.mark, "member": member.told()}
@@ -129,6 +139,7 @@ class _Earning:
         fund(self.book, posting.key, funded, member_id=purse.pk, at=bought.at, purchase_id=bought.pk)
         self._open_lots(outcome, posting, opens, bought)
         self.caps.use(purse, bought.at, outcome)
+        self.budgets.use(outcome)
         return outcome.points
 
     def _lapses(self, moment: datetime) -> datetime | None:

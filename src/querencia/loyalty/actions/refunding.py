@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from querencia.loyalty import expiry, refunds
+from querencia.loyalty.actions.budgets import Budgets
 from querencia.loyalty.actions.caps import Caps, capped
 from querencia.loyalty.actions.reclaiming import claw_back
 from querencia.loyalty.actions.results import CREATED, UNCHANGED
@@ -93,6 +94,7 @@ def _take_back(programme: Programme, orders: Mapping[int, Bought], at: datetime)
             else:
                 found[each.pk] = Refunded(each.pk, CREATED, taking.step(grants[pk], each, some))
     taking.caps.keep()
+    taking.budgets.keep()
     book.close()
     return found
 
@@ -134,7 +136,8 @@ class _Taking:
         self.rules = Rulebook.of(book.programme)
         self.partners = partners.by_key(book.programme) if self.rules.has_partners else {}
         self.zone = ZoneInfo(book.programme.time_zone)
-        self.caps = Caps(book)
+        self.caps, self.budgets = Caps(book), Budgets(book)
+        self.budgets.load(self.rules.of_a_budget)
         self.caps.load(book.purses, {version.key for version in self.rules.versions if version.document.get("cap")})
 
     def step(self, grant: _Grant, refunded: Bought, all_of_order: Sequence[Bought]) -> int:
@@ -170,7 +173,13 @@ class _Taking:
         rooms = {told["rule"]: told["room"] for told in detail["rules"] if "room" in told}
         rooms |= {key: 0 for key, why in detail.get("passed_over", {}).items() if why == "cap"}
         facts = net(grant.bought, all_of_order, self.zone)
-        return evaluate(facts, Snapshot(**detail["member"]), rules, room=lambda rule: rooms.get(rule.key))
+        return evaluate(
+            facts,
+            Snapshot(**detail["member"]),
+            rules,
+            room=lambda rule: rooms.get(rule.key),
+            budget=lambda rule: rooms.get(rule.key),
+        )
 
     def _return(self, grant: _Grant, key: str, points: int, detail: dict[str, Any], told: Mapping[str, Any]) -> int:
         """An earlier step took more than is due now: it comes back as points of the grant's own terms, after what is
@@ -200,3 +209,5 @@ class _Taking:
             less = grant.rules.get(key, 0) - by_rule.get(key, 0)
             if less:
                 self.caps.add(grant.entry.member_id, key, per, grant.bought.at, -less)
+        for rule in rules:
+            self.budgets.add(rule.key, by_rule.get(rule.key, 0) - grant.rules.get(rule.key, 0))

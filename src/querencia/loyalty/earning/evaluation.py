@@ -67,8 +67,16 @@ def without_limit(rule: Rule) -> None:
     return None
 
 
-def evaluate(facts: Facts, member: Snapshot, rules: Iterable[Rule], *, room: Room = without_limit) -> Outcome:
-    """What a purchase earns. Each rule rounds once, and spreads its points over the lines by largest remainder."""
+def evaluate(
+    facts: Facts,
+    member: Snapshot,
+    rules: Iterable[Rule],
+    *,
+    room: Room = without_limit,
+    budget: Room = without_limit,
+) -> Outcome:
+    """What a purchase earns. Each rule rounds once, and spreads its points over the lines by largest remainder.
+    ``room``: what its limit leaves this member, ``budget``: what its budget leaves all of them."""
     outcome = Outcome()
     groups: dict[str, list[Effect]] = {}
     day = facts.day
@@ -78,7 +86,7 @@ def evaluate(facts: Facts, member: Snapshot, rules: Iterable[Rule], *, room: Roo
         elif rule.condition is not None and not rule.condition.holds(facts, member):
             outcome.passed_over[rule.key] = "condition"
         else:
-            effect = _effect(facts, rule, room)
+            effect = _effect(facts, rule, _left(rule, room, budget))
             if effect.uncapped == 0:
                 outcome.passed_over[rule.key] = "nothing"
             else:
@@ -87,15 +95,23 @@ def evaluate(facts: Facts, member: Snapshot, rules: Iterable[Rule], *, room: Roo
     return outcome
 
 
-def _effect(facts: Facts, rule: Rule, room: Room) -> Effect:
+def _left(rule: Rule, room: Room, budget: Room) -> int | None:
+    """How many points a rule may give here; None: without limit."""
+    limits = []
+    if rule.cap is not None:
+        left = rule.cap.points if rule.cap.per == "purchase" else room(rule)
+        limits.append(rule.cap.points if left is None else left)
+    if rule.budget:
+        left = budget(rule)
+        limits.append(rule.budget if left is None else left)
+    return max(0, min(limits)) if limits else None
+
+
+def _effect(facts: Facts, rule: Rule, left: int | None) -> Effect:
     counted = _counted(facts, rule)
     base = max(0, sum(amount for _line, amount in counted))
     once = rule.points if base > 0 else 0
     uncapped = rounded(base * rule.points, rule.per, rule.rounds) if rule.per else once
-    left: int | None = None
-    if rule.cap is not None:
-        left = rule.cap.points if rule.cap.per == "purchase" else room(rule)
-        left = rule.cap.points if left is None else max(0, left)
     points = uncapped if left is None else min(uncapped, left)
     parts = spread(points, [max(0, amount) for _line, amount in counted])
     lines = {line.number: part for (line, _amount), part in zip(counted, parts, strict=True) if part}

@@ -15,7 +15,7 @@ STACKINGS = ("sum", "best", "priority", "exclusive")
 MAY_COUNT = (TAX, SHIPPING, DISCOUNT, POINTS)
 PARTS = frozenset(
     {"title", "when", "if", "lines", "then", "round", "counts", "cap", "group", "stacking", "priority", "from", "until"}
-    | {"partner"}
+    | {"partner", "budget"}
 )
 WHOLE_MAX = 10**12
 
@@ -40,7 +40,8 @@ class Cap:
 class Rule:
     """``points`` for each ``per`` minor units; without ``per`` so many once. ``counts``: which of tax, shipping,
     discount and points (what was paid with them) earn, too. Of rules in one group ``stacking`` says which count.
-    ``partner``: by its key, who pays for the points; empty: the business itself."""
+    ``partner``: by its key, who pays for the points; empty: the business itself. ``budget``: so many points at most to
+    all members together; 0: without limit."""
 
     key: str
     version: int
@@ -59,6 +60,7 @@ class Rule:
     starts_on: date | None
     ends_on: date | None
     partner: str = ""
+    budget: int = 0
 
     def is_valid(self, day: date) -> bool:
         """From the first day on, and no more on the last."""
@@ -94,6 +96,7 @@ def read(document: Mapping[str, Any], *, key: str, version: int = 1, pk: int = 0
         starts_on=_day(document, "from"),
         ends_on=_day(document, "until"),
         partner=_text(document, "partner", "") if document.get("partner") else "",
+        budget=_budget(document),
     )
 
 
@@ -156,6 +159,15 @@ def _cap(given: Mapping[str, Any]) -> Cap | None:
     if not isinstance(value, Mapping) or set(value) != {"points", "per"} or value["per"] not in PERIODS:
         raise BadRule("cap", f'say {{"points": 500, "per": one of {", ".join(PERIODS)}}}')
     return Cap(_whole(value, "cap.points", least=1), value["per"])
+
+
+def _budget(given: Mapping[str, Any]) -> int:
+    value = given.get("budget")
+    if value is None:
+        return 0
+    if not isinstance(value, Mapping) or set(value) != {"points"}:
+        raise BadRule("budget", 'say {"points": 50000}')
+    return _whole(value, "budget.points", least=1)
 
 
 def _day(given: Mapping[str, Any], part: str) -> date | None:

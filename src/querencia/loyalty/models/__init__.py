@@ -7,7 +7,7 @@ from querencia.loyalty.models.ledger import Allocation, Entry, Hold, Lot
 from querencia.loyalty.models.members import Adjustment, CapUse, Member, Standing
 from querencia.loyalty.models.notices import ExpiryNotice
 from querencia.loyalty.models.partners import Agreement, Statement
-from querencia.loyalty.models.programme import Partner, Programme, RuleVersion, TierScheme
+from querencia.loyalty.models.programme import BudgetUse, Partner, Programme, RuleVersion, TierScheme
 from querencia.loyalty.models.referrals import Referral, ReferralCode, ReferralTerms
 from querencia.loyalty.models.rewards import Redemption, Reward, RewardVersion, Voucher, VoucherUse
 
@@ -15,6 +15,7 @@ __all__ = [
     "Adjustment",
     "Agreement",
     "Allocation",
+    "BudgetUse",
     "CapUse",
     "Close",
     "Entry",

@@ -151,3 +151,20 @@ class Partner(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class BudgetUse(models.Model):
+    """How many points a rule with a budget has given all members together, less what was taken back with goods."""
+
+    programme = models.ForeignKey(Programme, models.PROTECT, related_name="+", db_index=False)
+    rule = models.SlugField(max_length=60, db_index=False)
+    points = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["programme", "rule"], name="budget_use_once"),
+            models.CheckConstraint(condition=Q(points__gte=0), name="budget_use_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.points}"

@@ -12,6 +12,7 @@ from querencia.loyalty.earning import DISCOUNT, Facts, Line, Outcome, Rule, Snap
 from querencia.loyalty.expiry import period_starts
 from querencia.loyalty.models import CapUse, Member, Programme
 from querencia.loyalty.queries.balances import people_of
+from querencia.loyalty.queries.campaigns import budgets_used
 from querencia.loyalty.queries.standings import tiers_of
 from querencia.loyalty.rulebook import Rulebook
 
@@ -20,8 +21,13 @@ def quote(programme: Programme, facts: Facts, *, member: Member | None, at: date
     """What these facts would earn now; without a member, what somebody would who joined today."""
     facts = replace(facts, local=at.astimezone(ZoneInfo(programme.time_zone)))
     rules = Rulebook.of(programme).in_force(at)
+    used = budgets_used(programme)
+
+    def budget(rule: Rule) -> int | None:
+        return rule.budget - used.get(rule.key, 0) if rule.budget else None
+
     if member is None:
-        return evaluate(facts, Snapshot(), rules, room=lambda rule: rule.cap.points if rule.cap else None)
+        return evaluate(facts, Snapshot(), rules, budget=budget)
     people = people_of([member.pk])[member.pk]
     birthday = Customer.objects.filter(pk=member.customer_id).values_list("birthday", flat=True).first()
     who = Snapshot.of(
@@ -30,7 +36,7 @@ def quote(programme: Programme, facts: Facts, *, member: Member | None, at: date
         birthday=birthday,
         tier=tiers_of(programme, [list(Member.objects.filter(pk__in=people))]).get(member.pk, ""),
     )
-    return evaluate(facts, who, rules, room=_room(programme, people, rules, at))
+    return evaluate(facts, who, rules, room=_room(programme, people, rules, at), budget=budget)
 
 
 def less(facts: Facts, terms: rewards.Terms, discount: int) -> Facts:

@@ -113,6 +113,9 @@ class RuleForm(forms.Form):
     birthday = forms.ChoiceField(label=_("Birthday"), required=False)
     cap_points = forms.IntegerField(label=_("At most so many points"), min_value=1, max_value=10**12, required=False)
     cap_per = forms.ChoiceField(label=_("Over"), required=False)
+    budget = forms.IntegerField(
+        label=_("Budget: points for all members together"), min_value=1, max_value=10**12, required=False
+    )
     starts_on = forms.DateField(
         label=_("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), required=False
     )
@@ -187,6 +190,8 @@ class RuleForm(forms.Form):
             said["cap"] = {"points": given["points"], "per": "day"}
         elif given["cap_points"]:
             said["cap"] = {"points": given["cap_points"], "per": given["cap_per"]}
+        if given["budget"]:
+            said["budget"] = {"points": given["budget"]}
         if given.get("partner"):
             said["partner"] = given["partner"]
         for name, part in (("starts_on", "from"), ("ends_on", "until")):
@@ -226,6 +231,7 @@ def rule_initial(document: Mapping[str, Any]) -> dict[str, Any]:
         "cap_points": None if is_of_day else cap.get("points"),
         "cap_per": "" if is_of_day else cap.get("per", ""),
         "partner": document.get("partner", ""),
+        "budget": (document.get("budget") or {}).get("points"),
         "starts_on": document.get("from", ""),
         "ends_on": document.get("until", ""),
     }

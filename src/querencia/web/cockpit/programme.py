@@ -24,7 +24,7 @@ from querencia.loyalty.queries.standings import scheme_of
 from querencia.loyalty.replay import Promise
 from querencia.web import points_words
 from querencia.web.access import Request, needs
-from querencia.web.cockpit import trying
+from querencia.web.cockpit import campaigns, trying
 from querencia.web.cockpit.loyalty import found
 from querencia.web.cockpit.loyalty_forms import (
     POLICY,
@@ -116,7 +116,8 @@ def rule(request: Request, pk: int, key: str = "") -> HttpResponse:
     before = history[0].document if history else {}
     scheme = scheme_of(programme, at=now())
     names = dict(scheme[1].names) if scheme else {}
-    start = rule_initial(before) if before else {"every": "money", "round": "down", "points": 1}
+    begun = before or campaigns.template(request.GET.get("from", ""), programme)
+    start = rule_initial(begun) if begun else {"every": "money", "round": "down", "points": 1}
     known = {each.key: each.name for each in partners.partners(programme)}
     form = RuleForm(request.POST or None, initial=start, currency=programme.currency, names=names, partners=known)
     review = None

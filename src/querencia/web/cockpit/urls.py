@@ -2,6 +2,7 @@ from django.urls import path
 
 from querencia.web.cockpit import (
     arrivals,
+    campaigns,
     closes,
     customers,
     economics,
@@ -71,6 +72,7 @@ urlpatterns = [
     path("loyalty/<int:pk>/rules/", programme.rule, name="loyalty_rule_new"),
     path("loyalty/<int:pk>/rules/<slug:key>/", programme.rule, name="loyalty_rule"),
     path("loyalty/<int:pk>/rules/<slug:key>/end/", programme.end_rule, name="loyalty_rule_end"),
+    path("loyalty/<int:pk>/campaigns/", campaigns.campaigns, name="loyalty_campaigns"),
     path("loyalty/<int:pk>/closes/", closes.closes, name="loyalty_closes"),
     path("loyalty/<int:pk>/closes/<slug:month>/", closes.close, name="loyalty_close"),
     path("loyalty/<int:pk>/closes/<slug:month>/journal.csv", closes.journal, name="loyalty_journal"),
