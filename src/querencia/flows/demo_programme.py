@@ -17,7 +17,7 @@ MONTHS = 12
 MONTH = timedelta(days=30)
 TOGETHER = 2_000
 PRIZE = 50
-MUGS = 400
+MUGS, SHARERS = 400, 60
 TAKEN = ("five-off", "mug", "five-off", "trees")
 
 
@@ -53,12 +53,24 @@ def build(*, at: datetime) -> None:
     customers = Customer.objects.filter(created_at__lte=at).order_by("pk").values_list("pk", flat=True)
     joined = [actions.NewMember(pk) for pk in customers[::3]]
     actions.enrol(programme=programme, members=joined, at=began)
+    _promise(programme, unit, began)
     actions.publish_rewards(programme=programme, documents=_rewards(unit), at=began)
     actions.change_stock(reward=Reward.objects.get(programme=programme, key="mug"), left=MUGS, was=None)
     for month in range(1, MONTHS + 1):
         end = began + month * MONTH
         _close(programme, end - MONTH)
         _live(programme, end - MONTH, end)
+
+
+def _promise(programme: Programme, unit: int, at: datetime) -> None:
+    """What a birthday, a day of thanks and a friend are worth; some members have a link to share."""
+    thanks = {"points": 10, "valid_days": 60, "on": {"month": 10, "weekday": 6, "nth": 1}}
+    birthday = {"points": 20, "valid_days": 60}
+    actions.publish_gesture(programme=programme, kind="birthday", document=birthday, at=at)
+    actions.publish_gesture(programme=programme, kind="appreciation", document=thanks, at=at)
+    friends = {"advocate_points": 50, "friend_points": 25, "order_min": 20 * unit, "return_days": 14, "buy_days": 90}
+    actions.publish_referral_terms(programme=programme, document=friends, at=at)
+    actions.share(members=list(Member.objects.filter(programme=programme).order_by("pk")[:SHARERS]), at=at)
 
 
 def _close(programme: Programme, at: datetime) -> None:
@@ -120,6 +132,7 @@ def _live(programme: Programme, start: datetime, end: datetime) -> None:
     has = queries.balances(list(active.values_list("pk", flat=True)), at=end)
     rich = [pk for pk, balance in has.items() if balance.is_spendable and balance.available >= PRIZE]
     _redeem(programme, rich[::2], end)
+    actions.catch_up_gestures(programme=programme, at=end)
     actions.expire(programme=programme, at=end)
     actions.judge_tiers(programme=programme, at=end)
 
