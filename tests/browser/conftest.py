@@ -5,16 +5,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.walker import Window, opened
-from tests.cli.serving import Served, Visitor, free_port, served
+from tests.cli.serving import Served, Visitor, served
 from tools.screenshots import CHROMIUM, FLAGS
 
 LOGIN = re.compile(r"login: (\S+) / (\S+)")
@@ -45,38 +43,12 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-class Letters:
-    """A mail server on this machine, and what it was given, by address."""
-
-    def __init__(self) -> None:
-        self.taken: dict[str, str] = {}
-        self.port = free_port()
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        text = message_from_bytes(envelope.content).get_payload(decode=True)
-        assert isinstance(text, bytes)
-        self.taken[envelope.rcpt_tos[0]] = text.decode()
-        return "250 OK"
-
-
 @pytest.fixture(scope="session")
-def letters() -> Iterator[Letters]:
-    kept = Letters()
-    server = Controller(kept, hostname="127.0.0.1", port=kept.port)
-    server.start()
-    yield kept
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def _starting(
-    browser: Browser, letters: Letters, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Served]]:
+def _starting(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Served]]:
     """Both begin at once: while the demo is built, the empty house is there already."""
-    mail = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(letters.port), "EMAIL_USE_TLS": "0"}
     with ExitStack() as stack:
         yield {
-            name: stack.enter_context(served(tmp_path_factory.mktemp(name), command, **mail))
+            name: stack.enter_context(served(tmp_path_factory.mktemp(name), command))
             for name, command in (("demo", "demo"), ("house", "up"))
         }
 
