@@ -157,16 +157,16 @@ def test_whoever_closes_waits_for_whoever_is_writing(programme: Programme) -> No
 # -- what will lapse, and the journal ----------------------------------------------------------------------------------
 
 
-def lived(months: int, *, life: int = 4, members: int = 50, spends: float = 0.2, granted: int = 1_000) -> list[Any]:
+def lived(months: int, *, life: int = 4, members: int = 50, spends: float = 0.2, rise: float = 0.05) -> list[Any]:
     """Closed months of a programme whose points lapse after so many, and of which members spend a share each month."""
     documents: list[Any] = []
     left: dict[str, int] = {}
     for number in range(months):
         now, rows = closing.said(closing.following(MARCH, number)), []
-        left[now] = granted
+        left[now] = granted = 1_000
         for cohort, has in left.items():
             age = list(left)[::-1].index(cohort)
-            spent = round(has * (spends + 0.05 * (number % 3)))
+            spent = round(has * (spends + rise * (number % 3)))
             lapsed = has - spent if age == life else 0
             left[cohort] = has - spent - lapsed
             new = granted if cohort == now else 0
@@ -174,6 +174,12 @@ def lived(months: int, *, life: int = 4, members: int = 50, spends: float = 0.2,
             rows.append({**row, "left": new - spent - lapsed})
         documents.append({"month": now, "members": members, "lots": rows})
     return documents
+
+
+def test_where_older_months_did_not_differ_no_interval_is_claimed() -> None:
+    told = breakage(lived(12, spends=0.0, rise=0.0))
+    assert {each.share for each in told.cohorts} == {1.0}
+    assert all(bool(each.intervals) == (each.left == 0) for each in told.cohorts)
 
 
 def prolonged(documents: list[Any], cohort: str) -> list[Any]:

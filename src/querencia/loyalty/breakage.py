@@ -25,7 +25,7 @@ type Interval = tuple[float, float]
 class Cohort:
     """Points granted in one month. ``unused`` at each age so far: granted, then what was neither spent nor taken back
     at the end of each month; ``over_at`` the age at which none was left (None: some are). ``share``: what will have
-    lapsed of them, with intervals of 80 and 95 %."""
+    lapsed of them, with intervals of 80 and 95 % (none, where too few cohorts tell)."""
 
     month: date
     granted: int = 0
@@ -88,7 +88,9 @@ def breakage(documents: Iterable[Document]) -> Breakage:
     developed = chain_ladder([each.unused[: life + 1] for each in found])
     for cohort, ends in zip(found, developed.cohorts, strict=True):
         cohort.share = ends.ultimate / cohort.granted
-        cohort.intervals = _intervals(cohort.share, ends.error / cohort.granted, least=cohort.share_so_far)
+        # Where the few that came as far did not differ at all, nothing tells how far this one may be off.
+        if ends.error or not cohort.left:
+            cohort.intervals = _intervals(cohort.share, ends.error / cohort.granted, least=cohort.share_so_far)
     granted = sum(each.granted for each in found)
     share, error = developed.total.ultimate / granted, developed.total.error / granted
     least = sum(each.lapsed for each in found) / granted
