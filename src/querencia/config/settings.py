@@ -144,6 +144,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 10,
+        # Statements in plain SQL are prepared, and planned once a connection (see common/database.py).
+        "prepare_threshold": 2,
+        "options": "-c plan_cache_mode=force_generic_plan",
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {"min_size": 1, "max_size": 8},
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from querencia.common.database import among
+from querencia.common.database import among, execute
 from querencia.customers.models import Event, Outbox
 
 ROWS = 1_000
@@ -53,7 +53,7 @@ def record(events: Sequence[NewEvent], *, at: datetime) -> int:
     Call inside the transaction that does what they tell of: both are kept, or neither.
     """
     new = 0
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         for is_live in (True, False):
             # In order of their keys, so that two who record the same wait for each other and never in a circle.
             rows = sorted((e for e in events if e.is_live == is_live), key=lambda event: (event.key, event.source))
@@ -120,12 +120,12 @@ def _given(events: Sequence[NewEvent], at: datetime) -> tuple[str, list[Any]]:
 
 
 def _written(rows: str, given: Sequence[Any], *, is_live: bool) -> int:
+    insert = f"INSERT INTO {TABLE} ({INTO}) {rows} ON CONFLICT DO NOTHING RETURNING id"
+    if is_live and rows == UNNEST:
+        return execute(f"WITH new AS ({insert}) INSERT INTO {OUTBOX} (event_id) SELECT id FROM new", given)
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {TABLE} ({INTO}) {rows} ON CONFLICT DO NOTHING RETURNING id", list(given))
+        cursor.execute(insert, list(given))
         ids = [row[0] for row in cursor.fetchall()]
-        if is_live and connection.vendor == "postgresql":
-            cursor.execute(f"INSERT INTO {OUTBOX} (event_id) SELECT unnest(%s::bigint[])", [ids])
-            return len(ids)
         for some in batched(ids, ROWS, strict=False) if is_live else ():
             places = ", ".join(["(%s)"] * len(some))
             cursor.execute(f"INSERT INTO {OUTBOX} (event_id) VALUES {places}", some)

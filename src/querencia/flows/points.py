@@ -21,7 +21,7 @@ class Judged:
     member_id: int = 0
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def earn(*, programme: Programme, purchases: Iterable[int], at: datetime) -> Sequence[Judged]:
     """Grant what purchases (by id) earn; whoever reaches a tier by them stands in it at once."""
     earned = actions.earn(programme=programme, purchases=purchases, at=at)
@@ -31,7 +31,7 @@ def earn(*, programme: Programme, purchases: Iterable[int], at: datetime) -> Seq
     return [Judged(each.purchase_id, each.result, each.points, each.member_id) for each in earned]
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def refund(*, programme: Programme, purchases: Iterable[int], at: datetime) -> Sequence[Judged]:
     """Take back what refunds (by id) leave unearned, and give back what was used for their orders."""
     purchases = list(purchases)

@@ -1,7 +1,7 @@
 # ruff: noqa: S608  (the statements are put together from names of our own)
 """Purchases, as rules are told of them: which lines are goods, what was paid with points, what refunds left."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
@@ -19,7 +19,6 @@ from querencia.loyalty.allocation import spread
 from querencia.loyalty.earning import DISCOUNT, GOODS, SHIPPING, TAX, Facts, Line
 from querencia.loyalty.ledger import reading
 
-ASKED = 5_000
 # What tills call a line that is no goods.
 KINDS = {
     **dict.fromkeys(("tax", "taxes", "vat", "iva", "impuesto", "impuestos", "imposto", "impostos"), TAX),
@@ -30,6 +29,7 @@ POINTS = frozenset({"points", "loyalty", "puntos", "pontos"})
 FIELDS = (
     *("id", "customer_id", "at", "amount", "currency", "channel", "branch", "tenders", "refund_of", "key", "source"),
 )
+OF_LINE = ("number", "amount", "sku", "category", "name", "quantity")
 
 
 @dataclass(slots=True)
@@ -75,31 +75,33 @@ def load(ids: Iterable[int]) -> dict[int, Bought]:
     wanted = sorted(set(ids))
     if not wanted:
         return {}
-    fields = ", ".join(f"p.{name}" for name in FIELDS)
     asked = (
-        f"SELECT {fields}, c.birthday FROM {reading.table(Purchase)} p JOIN {reading.table(Customer)} c "
-        f"ON c.id = p.customer_id WHERE {within('p.id')} ORDER BY p.id"
+        f"SELECT {', '.join(f'p.{name}' for name in FIELDS)}, c.birthday, {', '.join(f'l.{name}' for name in OF_LINE)} "
+        f"FROM {reading.table(Purchase)} p JOIN {reading.table(Customer)} c ON c.id = p.customer_id "
+        f"LEFT JOIN {reading.table(PurchaseLine)} l ON l.purchase_id = p.id WHERE {within('p.id')} "
+        "ORDER BY p.id, l.number"
     )
-    found = {}
+    found: dict[int, Bought] = {}
     for row in reading.select(asked, [listed(wanted)]):
-        pk, customer, at, amount, currency, channel, branch, tenders, *named, birthday = row
-        paid = reading.document(tenders) if tenders is not None else None
-        day = date.fromisoformat(birthday) if isinstance(birthday, str) else birthday
-        when, (refund_of, key, source) = reading.moment(at), named
-        found[pk] = Bought(pk, customer, when, amount, currency, channel, branch, paid, refund_of, key, source, day)
-    _add_lines(found)
+        bought = found.get(row[0])
+        if bought is None:
+            bought = found[row[0]] = _bought(row)
+        number, amount, sku, category, name, quantity = row[len(FIELDS) + 1 :]
+        if number is not None:
+            is_rest = not sku and not category and quantity is None and name in rests()
+            kind = _kind(category, amount, is_rest=is_rest) if is_rest or category else GOODS
+            bought.lines.append(Line(number, amount, kind, sku, category))
     return found
 
 
-def _add_lines(found: Mapping[int, Bought]) -> None:
-    fields = "purchase_id, number, amount, sku, category, name, quantity"
-    asked = (
-        f"SELECT {fields} FROM {reading.table(PurchaseLine)} WHERE {within('purchase_id')} ORDER BY purchase_id, number"
-    )
-    for pk, number, amount, sku, category, name, quantity in reading.select(asked, [listed(found)]):
-        is_rest = not sku and not category and quantity is None and name in rests()
-        kind = _kind(category, amount, is_rest=is_rest) if is_rest or category else GOODS
-        found[pk].lines.append(Line(number, amount, kind, sku, category))
+def _bought(row: Sequence[Any]) -> Bought:
+    said = dict(zip((*FIELDS, "birthday"), row, strict=False))
+    said["at"] = reading.moment(said["at"])
+    if said["tenders"] is not None:
+        said["tenders"] = reading.document(said["tenders"])
+    if isinstance(said["birthday"], str):
+        said["birthday"] = date.fromisoformat(said["birthday"])
+    return Bought(said.pop("id"), **said)
 
 
 def _kind(category: str, amount: int, *, is_rest: bool) -> str:
@@ -129,10 +131,8 @@ def kind_of(category: str) -> str:
 def originals(refunds: Sequence[Bought]) -> dict[int, Bought]:
     """By refund the purchase that it gives back, where that is known."""
     wanted = sorted({each.refund_of for each in refunds if each.refund_of})
-    by_place: dict[tuple[str, str], int] = {}
-    for start in range(0, len(wanted), ASKED):
-        some = Purchase.objects.filter(key__in=wanted[start : start + ASKED], refund_of="")
-        by_place |= {(key, source): pk for pk, key, source in some.values_list("pk", "key", "source")}
+    asked = f"SELECT id, key, source FROM {reading.table(Purchase)} WHERE {within('key', 'text')} AND refund_of = ''"
+    by_place = {(key, source): pk for pk, key, source in reading.select(asked, [listed(wanted)])} if wanted else {}
     ids = {
         each.pk: by_place[each.refund_of, each.source] for each in refunds if (each.refund_of, each.source) in by_place
     }
@@ -140,15 +140,15 @@ def originals(refunds: Sequence[Bought]) -> dict[int, Bought]:
     return {refund: bought[pk] for refund, pk in ids.items()}
 
 
-def given_back(purchases: Iterable[Bought]) -> dict[int, list[Bought]]:
-    """By purchase all that was given back of it so far. Refunds are their customer's, or one's who is the same person:
-    so they are found without an index of their own."""
+def given_back(purchases: Iterable[Bought], everybody: Collection[int] = ()) -> dict[int, list[Bought]]:
+    """By purchase all that was given back of it so far. Refunds are their customer's, or one's who is the same person
+    (``everybody``, where it is known who they are): so they are found by whom they are of."""
     of = {(each.key, each.source): each for each in purchases}
     if not of:
         return {}
-    everybody = persons.together({each.customer_id for each in of.values()})
+    everybody = everybody or persons.together({each.customer_id for each in of.values()})
     asked = (
-        f"SELECT id, refund_of, source FROM {reading.table(Purchase)} WHERE {within('customer_id')} AND refund_of <> ''"
+        f"SELECT id, refund_of, source FROM {reading.table(Purchase)} WHERE {within('customer_id')} AND refund_of > ''"
     )
     rows = reading.select(asked, [listed(everybody)])
     ids = {pk: of[key, source].pk for pk, key, source in rows if (key, source) in of}

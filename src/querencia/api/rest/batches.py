@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from querencia.api.rest.endpoint import Answer
 from querencia.api.rest.fields import Many, Outcome, Outcomes, Unusable, rejected
 from querencia.api.rest.problems import Fault, Problem
+from querencia.api.rest.together import Ticket
 
 # Of what kind the problem is that says why one alone was rejected, by the code of the fault.
 KINDS = {"differs": "conflict", "not_found": "not_found", "card_taken": "conflict"}
@@ -58,6 +59,15 @@ def one[Item: BaseModel](given: Item, write: Callable[[Sequence[Item]], list[Out
     """The same for one alone: what would be rejected of many is a problem. ``place``: the address of what is written,
     with {} for its id."""
     [outcome] = write([given])
+    return _answer(outcome, place)
+
+
+def shared[Item: BaseModel](given: Item, write: Callable[[Sequence[Item]], list[Outcome]]) -> Ticket:
+    """The same, written together with others that wait at this moment."""
+    return Ticket(given, write, _answer)
+
+
+def _answer(outcome: Outcome, place: str = "") -> Answer:
     if outcome.result == "rejected":
         faults = [Fault(each.detail, each.code, each.pointer) for each in outcome.errors]
         raise Problem(KINDS.get(faults[0].code, "invalid"), faults[0].detail, faults)

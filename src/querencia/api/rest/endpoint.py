@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
@@ -12,8 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import BaseModel
 
+from querencia.api.rest import together
 from querencia.api.rest.access import Key
 from querencia.api.rest.problems import Fault, Problem
+from querencia.api.rest.together import Ticket
 from querencia.business import idempotency
 from querencia.business.idempotency import Claim
 from querencia.business.models import KeptAnswer
@@ -41,21 +43,28 @@ class Answer:
         return HttpResponse(content, status=self.status, content_type="application/json", headers=dict(self.headers))
 
 
-type Operation = Callable[..., Answer]
-
-
 def endpoint(
-    router: Router, method: str, path: str, *, scope: str, answers: Mapping[int, type[BaseModel]], summary: str
-) -> Callable[[Operation], Operation]:
-    """Offer a function at an address to keys that have the scope. ``answers``: what it answers with, by status."""
+    router: Router,
+    method: str,
+    path: str,
+    *,
+    scope: str,
+    answers: Mapping[int, type[BaseModel]],
+    summary: str,
+    is_shared: bool = False,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Offer a function at an address to keys that have the scope. ``answers``: what it answers with, by status.
+    ``is_shared``: it answers with a `Ticket`, which is done together with what others ask for at the same moment."""
 
-    def offer(function: Operation) -> Operation:
+    def offer(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def serve(request: HttpRequest, **given: Any) -> HttpResponse:
             _look_at_parameters(request, given.get("asked"))
             if scope.endswith(":read"):  # by POST too, where what is asked for is nobody else's business
-                return function(request, **given).response()
-            return _once(request, lambda: function(request, **given))
+                answer: Answer = function(request, **given)
+                return answer.response()
+            do = _done_together if is_shared else _done
+            return _once(request, lambda claimed: do(lambda: function(request, **given), claimed))
 
         SCOPES[function.__name__] = scope
         router.api_operation(
@@ -80,11 +89,11 @@ def _look_at_parameters(request: HttpRequest, asked: BaseModel | None) -> None:
         raise Problem("invalid", said[0].detail if len(said) == 1 else "Some parameters are not known.", said)
 
 
-def _once(request: HttpRequest, work: Callable[[], Answer]) -> HttpResponse:
+def _once(request: HttpRequest, work: Callable[[Claim | None], HttpResponse]) -> HttpResponse:
     """Done and answered, or answered as it was when it was done."""
     name = _name(request) if request.method == "POST" else ""
     if not name:
-        return _done(work, None)
+        return work(None)
     said = b"\n".join([str(request.method).encode(), request.get_full_path().encode(), request.body])
     try:
         claimed = idempotency.claim(
@@ -96,7 +105,7 @@ def _once(request: HttpRequest, work: Callable[[], Answer]) -> HttpResponse:
         if not isinstance(claimed, Claim):
             return _again(claimed)
         try:
-            return _done(work, claimed)
+            return work(claimed)
         except BaseException:
             idempotency.release(claimed)
             raise
@@ -113,19 +122,45 @@ def _again(kept: KeptAnswer) -> HttpResponse:
 
 
 def _done(work: Callable[[], Answer], claimed: Claim | None) -> HttpResponse:
+    response = _whole(lambda: _kept(work(), claimed))
+    waking.react()
+    return response
+
+
+def _done_together(work: Callable[[], Ticket], claimed: Claim | None) -> HttpResponse:
+    ticket = work()
+    ticket.claimed = claimed
+    response = together.carry_out(ticket, lambda group: _whole(lambda: _settle(group)))
+    waking.react()
+    return response
+
+
+def _settle(group: Sequence[Ticket]) -> None:
+    for ticket, outcome in zip(group, group[0].write([ticket.item for ticket in group]), strict=True):
+        ticket.response = ticket.fault = None
+        try:
+            ticket.response = _kept(ticket.answer(outcome), ticket.claimed)
+        except Problem as fault:
+            ticket.fault = fault
+
+
+def _kept(answer: Answer, claimed: Claim | None) -> HttpResponse:
+    response = answer.response()
+    if claimed:
+        headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+        idempotency.keep(claimed, status=response.status_code, headers=headers, body=response.content)
+    return response
+
+
+def _whole[Result](work: Callable[[], Result]) -> Result:
+    """In one transaction, durably; anew when others wrote the same at the same moment."""
     for tries_left in reversed(range(TRIES)):
         try:
             with durable(), transaction.atomic():
-                response = work().response()
-                if claimed:
-                    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-                    idempotency.keep(claimed, status=response.status_code, headers=headers, body=response.content)
+                return work()
         except (IntegrityError, OperationalError) as fault:
             if not tries_left or not _is_passing(fault):
                 raise
-        else:
-            waking.react()
-            return response
     raise AssertionError("the last try either returned or raised")
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S608  (the statements are put together from names of our own)
 """Which customers are one person, by what merges say now."""
 
 from collections import defaultdict
@@ -7,7 +8,7 @@ from itertools import batched
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from querencia.common.database import among
+from querencia.common.database import listed, select, within
 from querencia.customers import kinds
 from querencia.customers.models import Consent, Customer, Event, Merge, Purchase
 from querencia.customers.models.merges import OPEN, WAITING
@@ -16,6 +17,7 @@ from querencia.customers.models.merges import OPEN, WAITING
 ASKED = 5_000
 PAIRS = 10
 STATES = {"open": OPEN, "waiting": WAITING, "parted": Q(until__isnull=False)}
+CUSTOMER = Customer._meta.db_table
 # Whoever stands for a person: for others, or for themselves alone.
 IS_HEAD = Q(person=None) | Q(person=F("pk"))
 
@@ -55,11 +57,10 @@ def nodes(customer_ids: Iterable[int]) -> dict[int, list[int]]:
 def together(customer_ids: Iterable[int]) -> dict[int, int]:
     """Who stands for the person, by each of these customers and by all who are one person with any of them."""
     found = {pk: pk for pk in customer_ids}
-    for some in asked(found):
+    if found:
         # In one question: between two, others may make somebody else stand for the person.
-        heads = Customer.objects.filter(among("pk", some), person__isnull=False).values("person_id")
-        rows = Customer.objects.filter(person_id__in=heads).values_list("pk", "person_id")
-        found |= {pk: head for pk, head in rows if head}
+        heads = f"SELECT person_id FROM {CUSTOMER} WHERE {within('id')} AND person_id IS NOT NULL"
+        found |= dict(select(f"SELECT id, person_id FROM {CUSTOMER} WHERE person_id IN ({heads})", [listed(found)]))
     return found
 
 
@@ -78,11 +79,11 @@ def named(customers: Iterable[Customer]) -> list[Customer]:
 
 def _merged(customer_ids: Iterable[int]) -> dict[int, int]:
     """The heads of those who were merged."""
-    found: dict[int, int] = {}
-    for some in asked(customer_ids):
-        rows = Customer.objects.filter(pk__in=some, person__isnull=False).values_list("pk", "person_id")
-        found |= {pk: head for pk, head in rows if head}
-    return found
+    wanted = set(customer_ids)
+    if not wanted:
+        return {}
+    statement = f"SELECT id, person_id FROM {CUSTOMER} WHERE {within('id')} AND person_id IS NOT NULL"
+    return dict(select(statement, [listed(wanted)]))
 
 
 def merged_at(customer_ids: Sequence[int]) -> dict[int, datetime]:

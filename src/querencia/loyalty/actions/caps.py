@@ -3,16 +3,16 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
-from itertools import batched
 
 from django.db import connection
 
-from querencia.customers.queries import persons
+from querencia.common.database import execute, listed, select, within
 from querencia.loyalty.earning import Outcome, Rule
 from querencia.loyalty.expiry import period_starts
 from querencia.loyalty.ledger import Book, Purse
 from querencia.loyalty.models import CapUse
 
+CAP_USE = CapUse._meta.db_table
 # member, rule, period, its first day
 type Place = tuple[int, str, str, date]
 
@@ -25,16 +25,19 @@ class Caps:
         self.zone = book.programme.time_zone
         self.used: dict[Place, int] = {}
         self._changed: set[Place] = set()
+        self._periods: dict[tuple[datetime, str], date] = {}
 
     def load(self, member_ids: Iterable[int], rules: Iterable[str]) -> None:
         wanted = set(rules)
         if not wanted:
             return
         everybody = {purse.pk for pk in member_ids for purse in self.book.person_of(pk)}
-        for some in persons.asked(everybody):
-            rows = CapUse.objects.filter(member_id__in=some, rule__in=wanted)
-            for member, rule, per, day, points in rows.values_list("member_id", "rule", "per", "starts_on", "points"):
-                self.used[member, rule, per, day] = points
+        asked = (
+            f"SELECT member_id, rule, per, starts_on, points FROM {CAP_USE} "
+            f"WHERE {within('member_id')} AND {within('rule', 'text')}"
+        )
+        for member, rule, per, day, points in select(asked, [listed(everybody), listed(wanted)]):
+            self.used[member, rule, per, date.fromisoformat(day) if isinstance(day, str) else day] = points
 
     def room(self, purse: Purse, moment: datetime) -> Callable[[Rule], int | None]:
         """How many points a rule may still give this person in the period of a moment."""
@@ -43,11 +46,18 @@ class Caps:
         def left(rule: Rule) -> int | None:
             if rule.cap is None:
                 return None
-            day = period_starts(moment, rule.cap.per, zone=self.zone)
+            day = self._starts(moment, rule.cap.per)
             used = sum(self.used.get((each.pk, rule.key, rule.cap.per, day), 0) for each in person)
             return rule.cap.points - used
 
         return left
+
+    def _starts(self, moment: datetime, per: str) -> date:
+        """The first day of a period; what a local day is, is reckoned once for each moment."""
+        found = self._periods.get((moment, per))
+        if found is None:
+            found = self._periods[moment, per] = period_starts(moment, per, zone=self.zone)
+        return found
 
     def use(self, purse: Purse, moment: datetime, outcome: Outcome) -> None:
         for effect in outcome.effects:
@@ -55,22 +65,24 @@ class Caps:
                 self.add(purse.pk, effect.rule.key, effect.rule.cap.per, moment, effect.points)
 
     def add(self, member_id: int, rule: str, per: str, moment: datetime, points: int) -> None:
-        place = (member_id, rule, per, period_starts(moment, per, zone=self.zone))
+        place = (member_id, rule, per, self._starts(moment, per))
         self.used[place] = max(0, self.used.get(place, 0) + points)
         self._changed.add(place)
 
     def keep(self) -> None:
         """Write them; the members' locks are held, so that what was read is what is there."""
-        table = CapUse._meta.db_table
-        for some in batched(sorted(self._changed), 1_000, strict=False):
-            places = ", ".join(["(%s, %s, %s, %s, %s)"] * len(some))
-            given = [value for place in some for value in (*place, self.used[place])]
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    f"INSERT INTO {table} (member_id, rule, per, starts_on, points) VALUES {places} "
-                    "ON CONFLICT (member_id, rule, per, starts_on) DO UPDATE SET points = excluded.points",
-                    given,
-                )
+        rows = [(*place, self.used[place]) for place in sorted(self._changed)]
+        insert = f"INSERT INTO {CAP_USE} (member_id, rule, per, starts_on, points)"
+        known = "ON CONFLICT (member_id, rule, per, starts_on) DO UPDATE SET points = excluded.points"
+        if not rows:
+            return
+        if connection.vendor == "postgresql":
+            lists = "%s::bigint[], %s::text[], %s::text[], %s::date[], %s::bigint[]"
+            given = [list(column) for column in zip(*rows, strict=True)]
+            execute(f"{insert} SELECT * FROM unnest({lists}) {known}", given)
+            return
+        with connection.cursor() as cursor:
+            cursor.executemany(f"{insert} VALUES (%s, %s, %s, %s, %s) {known}", rows)
 
 
 def capped(rules: Iterable[Rule]) -> Mapping[str, str]:

@@ -37,7 +37,7 @@ def earn(*, programme: Programme, purchases: Iterable[int], at: datetime) -> lis
     """Grant what these purchases (by id) earn; what became of each, in order. Judged once, a purchase is never judged
     anew. What was given back already is taken back at once."""
     asked = list(purchases)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         bought = load(asked)
         why = {pk: _unfit(programme, each) for pk, each in bought.items()}
         fit = [bought[pk] for pk in bought if not why[pk]]
@@ -48,7 +48,8 @@ def earn(*, programme: Programme, purchases: Iterable[int], at: datetime) -> lis
         earning.budgets.keep()
         book.close()
         if any(each.result == CREATED for each in earned.values()):
-            refunding.follow(programme, [bought[pk] for pk, each in earned.items() if each.result == CREATED], at=at)
+            fresh = [bought[pk] for pk, each in earned.items() if each.result == CREATED]
+            refunding.follow(programme, fresh, everybody=book.head_of, at=at)
     return [earned.get(pk) or Earned(pk, why.get(pk) or "unknown") for pk in asked]
 
 
@@ -75,17 +76,17 @@ class _Earning:
         self.caps, self.budgets = Caps(book), Budgets(book)
         self.tiers: dict[int, str] = {}
         self.ends: dict[date, datetime | None] = {}
+        self.joined: dict[int, date] = {}
 
     def all(self) -> dict[int, Earned]:
         known = self.book.known(f"purchase:{each.pk}" for each in self.fit)
         members = {each.pk: self._member(each) for each in self.fit}
         wanted = {purse.pk for purse in members.values() if purse}
-        self.tiers = tiers_of(self.book.programme, self.book.people.values())
+        self.tiers = tiers_of(self.book.programme, self.book.people.values(), rules=self.rules)
         self.caps.load(wanted, {rule.key for each in self.fit for rule in self.rules.in_force(each.at) if rule.cap})
         if self.rules.of_a_budget:
             self.budgets.load({rule for each in self.fit for rule in self.rules.in_force(each.at)})
-        self.book.entry_ids.reserve(len(self.fit))
-        self.book.lot_ids.reserve(len(self.fit))
+        self.book.reserve(entries=len(self.fit), lots=2 * len(self.fit))
         found = {}
         for each in self.fit:
             purse = members[each.pk]
@@ -113,7 +114,9 @@ class _Earning:
     def _grant(self, bought: Bought, purse: Purse) -> int:
         programme = self.book.programme
         facts = bought.facts(self.zone)
-        joined_on = purse.joined_at.astimezone(self.zone).date()
+        joined_on = self.joined.get(purse.pk)
+        if joined_on is None:
+            joined_on = self.joined[purse.pk] = purse.joined_at.astimezone(self.zone).date()
         tier = self.tiers.get(purse.pk, "")
         member = Snapshot.of(facts.day, joined_on=joined_on, birthday=bought.birthday, tier=tier)
         outcome = evaluate(
@@ -137,22 +140,20 @@ class _Earning:
         )
         funded = {self.partners[key]: points for key, points in outcome.by_partner.items()}
         fund(self.book, posting.key, funded, member_id=purse.pk, at=bought.at, purchase_id=bought.pk)
-        self._open_lots(outcome, posting, opens, bought)
+        self._open_lots(outcome, posting, opens, self._lapses(facts.day, bought.at))
         self.caps.use(purse, bought.at, outcome)
         self.budgets.use(outcome)
         return outcome.points
 
-    def _lapses(self, moment: datetime) -> datetime | None:
+    def _lapses(self, day: date, moment: datetime) -> datetime | None:
         """When points of that moment lapse: the same for a whole local day."""
-        day = moment.astimezone(self.zone).date()
         if day not in self.ends:
             programme = self.book.programme
             self.ends[day] = expiry.expires_at(moment, programme.expiry_policy, zone=programme.time_zone)
         return self.ends[day]
 
-    def _open_lots(self, outcome: Outcome, posting: Any, opens: datetime, bought: Bought) -> None:
+    def _open_lots(self, outcome: Outcome, posting: Any, opens: datetime, lapses: datetime | None) -> None:
         programme = self.book.programme
-        lapses = self._lapses(bought.at)
         for effect in outcome.effects:
             given = Given(
                 amount=effect.points,

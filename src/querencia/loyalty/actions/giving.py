@@ -37,7 +37,7 @@ class NewTransfer:
 
 def give(*, programme: Programme, gifts: Sequence[Gift], at: datetime) -> list[Done]:
     """Grant points without a purchase; what became of each. ``no_member``: there is none, or they left."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         book = Book(programme, at=at).open(member_ids={each.member_id for each in gifts})
         known = _points_by_key(book, [f"give:{each.key}" for each in gifts])
         found = []
@@ -89,7 +89,7 @@ def _give(book: Book, gift: Gift) -> None:
 def transfer(*, programme: Programme, transfers: Sequence[NewTransfer], at: datetime) -> list[Done]:
     """Hand points over; what became of each. ``insufficient``, ``in_deficit``, ``no_member``, ``same_person``,
     ``bad_points`` say why nothing was done."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         members = {pk for each in transfers for pk in (each.from_member_id, each.to_member_id)}
         book = Book(programme, at=at).open(member_ids=members)
         known = _points_by_key(book, [f"transfer:{each.key}" for each in transfers])

@@ -1,18 +1,22 @@
 """Spending in two steps: points are set aside, and then captured (spent) or released. A hold that nobody closes ends by
 itself at its time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
+from querencia.common.database import listed, within
 from querencia.loyalty import allocation
 from querencia.loyalty.actions.results import CREATED, DIFFERS, UNCHANGED, Done
 from querencia.loyalty.ledger import Book, Purse, Taken
-from querencia.loyalty.ledger.rows import Ids
+from querencia.loyalty.ledger.rows import Ids, insert
 from querencia.loyalty.models import Entry, Hold, Member, Partner, Programme
+
+HOLD = Hold._meta.db_table
+COLUMNS = ("id", "programme_id", "member_id", "key", "amount", "made_at", "expires_at")
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,10 @@ def hold(*, programme: Programme, holds: Sequence[NewHold], at: datetime) -> lis
     ``insufficient``: there is less that can be spent now; ``in_deficit``: something is owed first; ``no_member``;
     ``bad_points``: not one at least.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         book = Book(programme, at=at).open(member_ids={each.member_id for each in holds})
         known: dict[str, list[Hold]] = {}
-        for row in Hold.objects.filter(programme=programme, key__in={each.key for each in holds}):
+        for row in _under(programme, {each.key for each in holds}):
             known.setdefault(row.key, []).append(row)
         made: dict[str, tuple[int, int]] = {}  # under which key how much, and of whom
         book.bring_up_to_date([each.member_id for each in holds if each.member_id in book.purses])
@@ -60,9 +64,17 @@ def hold(*, programme: Programme, holds: Sequence[NewHold], at: datetime) -> lis
             rows += new
             if new:
                 made[each.key] = (each.points, book.purses[each.member_id].head)
-        Hold.objects.bulk_create(rows)
+        # They come first: entries speak of them.
+        if rows:
+            insert(Hold, COLUMNS, (tuple([getattr(row, name) for name in COLUMNS]) for row in rows))
         book.close()
     return found
+
+
+def _under(programme: Programme, keys: Collection[str]) -> list[Hold]:
+    """What was set aside under these keys, the oldest first."""
+    asked = f"SELECT * FROM {HOLD} WHERE {within('key', 'text')} AND programme_id = %s ORDER BY id"  # noqa: S608
+    return list(Hold.objects.raw(asked, [listed(keys), programme.pk])) if keys else []
 
 
 def _before(book: Book, asked: NewHold, known: dict[str, list[Hold]], made: dict[str, tuple[int, int]]) -> Done | None:
@@ -115,7 +127,7 @@ def capture(*, programme: Programme, captures: Sequence[Capture], at: datetime) 
 
     ``unknown``: there is no such hold; ``released`` or ``lapsed``: it is over; ``too_much``: it holds less.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         book, holds = _opened(programme, [each.key for each in captures], at)
         done: dict[str, Done] = {}
         found = []
@@ -140,13 +152,13 @@ def _said_before(asked: Capture, before: Done) -> Done:
 
 
 def _opened(programme: Programme, keys: Iterable[str], at: datetime) -> tuple[Book, dict[str, list[Hold]]]:
-    wanted = Hold.objects.filter(programme=programme, key__in=set(keys)).order_by("pk")
-    members = list(wanted.values_list("member_id", flat=True))
-    book = Book(programme, at=at).open(member_ids=members)
+    wanted = set(keys)
+    book = Book(programme, at=at).open(member_ids={row.member_id for row in _under(programme, wanted)})
     holds: dict[str, list[Hold]] = {}
     # Anew, now that the locks are held; what was made in between is not ours to see yet.
-    for row in wanted.filter(member__in=book.purses):
-        holds.setdefault(row.key, []).append(row)
+    for row in _under(programme, wanted) if book.purses else ():
+        if row.member_id in book.purses:
+            holds.setdefault(row.key, []).append(row)
     return book, holds
 
 
@@ -205,7 +217,7 @@ def _spend(book: Book, asked: Capture, row: Hold, mine: Sequence[Taken]) -> None
 
 def release(*, programme: Programme, keys: Sequence[str], at: datetime) -> list[Done]:
     """Give free what was set aside; what became of each. ``unknown``, or ``captured``: it is spent."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         book, holds = _opened(programme, keys, at)
         found: list[Done] = []
         done: set[str] = set()

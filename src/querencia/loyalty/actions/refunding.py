@@ -1,7 +1,7 @@
 """What was given back takes back what it earned: by the rules of its day, down to what the order as it stands would
 have earned (see ``loyalty/refunds.py``)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,7 @@ class _Grant:
 def refund(*, programme: Programme, refunds: Iterable[int], at: datetime) -> list[Refunded]:
     """Take back what these refunds (purchases by id) leave unearned; what became of each, in order."""
     asked = list(refunds)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         bought = load(asked)
         back = [each for each in bought.values() if each.is_refund]
         of = originals(back)
@@ -67,9 +67,10 @@ def refund(*, programme: Programme, refunds: Iterable[int], at: datetime) -> lis
     return found
 
 
-def follow(programme: Programme, bought: Sequence[Bought], *, at: datetime) -> None:
-    """What was given back of these before they earned. Inside the transaction in which they do."""
-    early = given_back(bought)
+def follow(programme: Programme, bought: Sequence[Bought], *, everybody: Collection[int], at: datetime) -> None:
+    """What was given back of these before they earned. Inside the transaction in which they do. ``everybody``: who
+    bought, and all who are one person with any of them."""
+    early = given_back(bought, everybody)
     if early:
         _take_back(programme, {each.pk: each for each in bought if each.pk in early}, at)
 
@@ -79,7 +80,7 @@ def _take_back(programme: Programme, orders: Mapping[int, Bought], at: datetime)
     if not grants:
         return {}
     book = Book(programme, at=at).open(member_ids={each.entry.member_id for each in grants.values()})
-    back = given_back([each.bought for each in grants.values()])
+    back = given_back([each.bought for each in grants.values()], book.head_of)
     known = book.known(f"refund:{each.pk}" for some in back.values() for each in some)
     fresh = {pk for pk, some in back.items() if any(f"refund:{each.pk}" not in known for each in some)}
     _look_up([each for pk, each in grants.items() if pk in fresh])

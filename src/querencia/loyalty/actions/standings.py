@@ -12,6 +12,7 @@ from querencia.loyalty import tiers
 from querencia.loyalty.ledger import Book
 from querencia.loyalty.models import Member, Programme, Standing
 from querencia.loyalty.queries import standings
+from querencia.loyalty.rulebook import Rulebook
 
 PEOPLE = 1_000
 SOURCE = "loyalty"
@@ -46,10 +47,10 @@ def _some(programme: Programme, member_ids: Iterable[int] | None) -> Iterable[Se
 
 
 def _judge(programme: Programme, member_ids: Sequence[int], at: datetime) -> int:
-    found = standings.scheme_of(programme, at=at)
+    found = Rulebook.of(programme).scheme(at)
     if found is None:
         return 0
-    row, scheme = found
+    scheme_id, scheme = found
     book = Book(programme, at=at).open(member_ids=member_ids)
     groups = [[purse.pk for purse in person] for person in book.people.values()]
     today = local_day(at, programme.time_zone)
@@ -63,7 +64,7 @@ def _judge(programme: Programme, member_ids: Sequence[int], at: datetime) -> int
         new.append(
             Standing(
                 member_id=member_id,
-                scheme=row,
+                scheme_id=scheme_id,
                 tier=after.tier,
                 since=after.since or today,
                 until=after.until,

@@ -5,13 +5,12 @@ Whoever moves points opens a book, calls what it needs, and closes it, inside on
 whose customers are joined by merges) are in it together: they spend from one purse, each from its own lots.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
 
 from querencia.common.database import listed, within
 from querencia.customers.queries import persons
@@ -105,6 +104,10 @@ class Book:
             self.people.setdefault(purse.head, []).append(purse)
         return self
 
+    def reserve(self, *, entries: int, lots: int) -> None:
+        """About so many will be written: have their ids fetched at once."""
+        rows.reserve({self.entry_ids: entries, self.lot_ids: lots})
+
     def person_of(self, member_id: int) -> list[Purse]:
         return self.people[self.purses[member_id].head]
 
@@ -142,8 +145,8 @@ class Book:
 
     def _load(self, purses: Sequence[Purse]) -> None:
         # What is in no lot, in none is looked for.
-        for some in persons.asked(purse.pk for purse in purses if purse.pending or purse.active):
-            self._seen(_lots(Q(member_id__in=some, remaining__gt=0)))
+        if full := [purse.pk for purse in purses if purse.pending or purse.active]:
+            self._seen(_lots("member_id", full, "AND remaining > 0"))
         for purse in purses:
             purse.lots = []
         fresh = {purse.pk: purse for purse in purses}
@@ -165,8 +168,8 @@ class Book:
     def lots_by_id(self, ids: Iterable[int]) -> dict[int, Lot]:
         """These lots, open or not: the same objects that the purses hold."""
         wanted = set(ids)
-        for some in persons.asked(wanted - self._lots.keys()):
-            self._seen(_lots(Q(pk__in=some)))
+        if missing := wanted - self._lots.keys():
+            self._seen(_lots("id", missing))
         return {pk: self._lots[pk] for pk in wanted}
 
     def _release_lapsed(self, purses: Sequence[Purse]) -> None:
@@ -180,8 +183,9 @@ class Book:
     def held_of(self, hold_ids: Sequence[int], column: str = "held") -> dict[int, list[Taken]]:
         """By hold, the points of which lots it holds now (or ``redeemed``: has spent), in the order of taking."""
         sums: dict[int, dict[int, int]] = {pk: {} for pk in hold_ids}
-        found = Allocation.objects.filter(hold_id__in=hold_ids).order_by("entry_id", "id")
-        for hold_id, lot_id, change in found.values_list("hold_id", "lot_id", column):
+        table = reading.table(Allocation)
+        asked = f"SELECT hold_id, lot_id, {column} FROM {table} WHERE {within('hold_id')} ORDER BY entry_id, id"
+        for hold_id, lot_id, change in reading.select(asked, [listed(hold_ids)]):
             sums[hold_id][lot_id] = sums[hold_id].get(lot_id, 0) + change
         lots = self.lots_by_id({lot for each in sums.values() for lot in each})
         return {
@@ -353,11 +357,15 @@ class Book:
         moved = [(p.pk, p.pending, p.active, p.held, p.deficit) for p in self.purses.values() if p.is_changed]
         rows.update(Member, OF_MEMBER, moved)
         if self._closed:
-            Hold.objects.filter(pk__in=self._closed, closed_at=None).update(closed_at=self.at)
+            rows.close_holds(self._closed, self.at)
         tell_of(self.programme, self.entries, at=self.at)
 
 
-def _lots(condition: Q) -> Iterable[Lot]:
-    names = [name for name in rows.LOT if name not in ("id", "lines")]
-    found = models.Lot.objects.filter(condition).order_by("pk").values_list("pk", *names)
-    return [Lot(pk, **dict(zip(names, values, strict=True))) for pk, *values in found]
+def _lots(column: str, values: Collection[int], more: str = "") -> Iterable[Lot]:
+    names = ", ".join(name for name in rows.LOT if name != "lines")
+    asked = f"SELECT {names} FROM {reading.table(models.Lot)} WHERE {within(column)} {more} ORDER BY id"
+    for pk, member, entry, amount, available, expires, remaining, is_active, *rest in reading.select(
+        asked, [listed(values)]
+    ):
+        when = (reading.moment(available), reading.moment(expires))
+        yield Lot(pk, member, entry, amount, *when, remaining, bool(is_active), *rest)

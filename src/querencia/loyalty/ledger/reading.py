@@ -1,19 +1,16 @@
 """What the database gives to plain SQL, as Python has it."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
+
+from querencia.common.database import select
+
+__all__ = ["document", "moment", "select", "table"]
 
 type Row = tuple[Any, ...]
-
-
-def select(statement: str, parameters: Sequence[Any]) -> list[Row]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, list(parameters))
-        return list(cursor.fetchall())
 
 
 def table(model: type[models.Model]) -> str:

@@ -1,15 +1,17 @@
 # ruff: noqa: S608  (the statements are put together from names of our own)
 """Rows of the ledger on their way into the database, many at once: by COPY on PostgreSQL, prepared once on SQLite."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import batched, count
 from typing import Any
 
 from django.db import connection, models
+from pydantic_core import to_json
 
+from querencia.common.database import execute, listed, select, within
+from querencia.loyalty.models import Hold
 from querencia.loyalty.models.ledger import ACCOUNTS
 
 ROWS = 5_000
@@ -78,11 +80,15 @@ LOT = (
 ALLOCATION = ("entry_id", "lot_id", "amount", "held", "redeemed", "hold_id")
 
 
+def _json(document: dict[str, Any]) -> str:
+    return to_json(document).decode() if document else "{}"
+
+
 def entry_of(programme_id: int, recorded_at: datetime, each: Posting) -> tuple[Any, ...]:
     accounts = each.accounts.get
     return (
         *(each.pk, programme_id, each.member_id, each.kind, each.key, each.at, recorded_at, each.purchase_id),
-        *(each.hold_id, each.corrects_id, each.partner_id, each.staff_id, json.dumps(each.detail)),
+        *(each.hold_id, each.corrects_id, each.partner_id, each.staff_id, _json(each.detail)),
         *[accounts(name, 0) for name in ACCOUNTS],
     )
 
@@ -91,7 +97,7 @@ def lot_of(each: Lot) -> tuple[Any, ...]:
     return (
         *(each.pk, each.member_id, each.entry_id, each.amount, each.available_at, each.expires_at, each.remaining),
         *(each.is_active, each.turns, each.rule_id, each.origin_id, each.partner_id, each.cost_per_thousand),
-        json.dumps(each.lines),
+        _json(each.lines),
     )
 
 
@@ -104,30 +110,34 @@ class Ids:
     ledger are never deleted, they are the next ones."""
 
     def __init__(self, model: type[models.Model]) -> None:
-        self._table = model._meta.db_table
+        self.table = model._meta.db_table
         self._kept: Iterator[int] = iter(())
         self._wanted = 1
-
-    def reserve(self, number: int) -> None:
-        """So many will be asked for: have them fetched at once."""
-        self._wanted = max(1, number)
 
     def next(self) -> int:
         found = next(self._kept, None)
         if found is None:
-            self._kept = self._fetched()
+            reserve({self: self._wanted})
             found = next(self._kept)
         return found
 
-    def _fetched(self) -> Iterator[int]:
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                sequence = f"pg_get_serial_sequence('{self._table}', 'id')"
-                cursor.execute(f"SELECT nextval({sequence}) FROM generate_series(1, %s)", [self._wanted])
-                self._wanted = max(8, self._wanted // 2)
-                return iter([row[0] for row in cursor.fetchall()])
-            cursor.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {self._table}")
-            return count(cursor.fetchone()[0])
+    def keep(self, ids: Iterator[int], number: int) -> None:
+        self._kept, self._wanted = ids, max(8, number // 2)
+
+
+def reserve(wanted: Mapping[Ids, int]) -> None:
+    """Have so many ids of each fetched at once."""
+    if connection.vendor == "postgresql":
+        drawn = " UNION ALL ".join(
+            f"SELECT {place}, nextval((SELECT pg_get_serial_sequence('{ids.table}', 'id'))) FROM generate_series(1, %s)"
+            for place, ids in enumerate(wanted)
+        )
+        found = select(drawn, [max(1, number) for number in wanted.values()])
+        for place, (ids, number) in enumerate(wanted.items()):
+            ids.keep(iter(sorted(pk for where, pk in found if where == place)), number)
+        return
+    for ids in wanted:
+        ids.keep(count(select(f"SELECT coalesce(max(id), 0) + 1 FROM {ids.table}")[0][0]), 0)
 
 
 def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
@@ -150,17 +160,20 @@ def update(model: type[models.Model], columns: Sequence[str], rows: Sequence[tup
     if not rows:
         return
     table = model._meta.db_table
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            kinds = [TYPES[model._meta.get_field(name).get_internal_type()] for name in columns]
-            lists = ", ".join(f"%s::{kind}[]" for kind in ("bigint", *kinds))
-            sets = ", ".join(f"{name} = v.{name}" for name in columns)
-            statement = (
-                f"UPDATE {table} t SET {sets} FROM unnest({lists}) v(id, {', '.join(columns)}) WHERE t.id = v.id"
-            )
-            for some in batched(rows, ROWS, strict=False):
-                cursor.execute(statement, [list(column) for column in zip(*some, strict=True)])
-            return
-        sets = ", ".join(f"{name} = ?" for name in columns)
+    if connection.vendor == "postgresql":
+        kinds = [TYPES[model._meta.get_field(name).get_internal_type()] for name in columns]
+        lists = ", ".join(f"%s::{kind}[]" for kind in ("bigint", *kinds))
+        sets = ", ".join(f"{name} = v.{name}" for name in columns)
+        statement = f"UPDATE {table} t SET {sets} FROM unnest({lists}) v(id, {', '.join(columns)}) WHERE t.id = v.id"
+        for some in batched(rows, ROWS, strict=False):
+            execute(statement, [list(column) for column in zip(*some, strict=True)])
+        return
+    sets = ", ".join(f"{name} = ?" for name in columns)
+    with connection.cursor():
         turned = [(*row[1:], row[0]) for row in rows]
         connection.connection.executemany(f"UPDATE {table} SET {sets} WHERE id = ?", turned)
+
+
+def close_holds(ids: Collection[int], at: datetime) -> None:
+    statement = f"UPDATE {Hold._meta.db_table} SET closed_at = %s WHERE {within('id')} AND closed_at IS NULL"
+    execute(statement, [connection.ops.adapt_datetimefield_value(at), listed(ids)])

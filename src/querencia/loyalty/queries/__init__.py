@@ -1,7 +1,7 @@
 """Reading: what members have (`balances`), how it came (`history`), where they stand (`standings`), what the programme
 owes (`liability`), and whether the books are right (`checking`)."""
 
-from querencia.loyalty.queries.balances import Balance, balances
+from querencia.loyalty.queries.balances import Balance, balances, spendable
 from querencia.loyalty.queries.checking import Difference, check
 from querencia.loyalty.queries.history import Moved, history
 from querencia.loyalty.queries.liability import Liability, liability
@@ -19,4 +19,5 @@ __all__ = [
     "members_of",
     "programmes",
     "running",
+    "spendable",
 ]

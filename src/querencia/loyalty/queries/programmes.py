@@ -11,7 +11,8 @@ from querencia.loyalty.models import Member, Programme
 
 def programmes() -> list[Programme]:
     """All there are, the oldest first."""
-    return list(Programme.objects.order_by("pk"))
+    # Every request of a till asks: in plain SQL, which the ORM needs longer to put together.
+    return list(Programme.objects.raw(f"SELECT * FROM {Programme._meta.db_table} ORDER BY id"))  # noqa: S608
 
 
 def programme_by_id(pk: int) -> Programme | None:

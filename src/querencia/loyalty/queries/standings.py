@@ -13,6 +13,8 @@ from querencia.customers.queries import persons
 from querencia.loyalty import tiers
 from querencia.loyalty.models import Entry, Member, Programme, Standing, TierScheme
 from querencia.loyalty.queries.balances import people_of
+from querencia.loyalty.queries.programmes import programmes
+from querencia.loyalty.rulebook import Rulebook
 
 
 class OfPerson(Protocol):
@@ -42,12 +44,13 @@ def best(scheme: tiers.Scheme | None, rows: Iterable[Standing]) -> Standing | No
     return max(rows, key=lambda row: (scheme.rank(row.tier) if scheme else 0, row.pk), default=None)
 
 
-def tiers_of(programme: Programme, people: Iterable[Sequence[OfPerson]]) -> dict[int, str]:
+def tiers_of(
+    programme: Programme, people: Iterable[Sequence[OfPerson]], *, rules: Rulebook | None = None
+) -> dict[int, str]:
     """By each member's id the tier of the person they are one of; those without one are left out."""
-    newest = TierScheme.objects.filter(programme=programme).order_by("-version").first()
-    if newest is None:
+    scheme = (rules or Rulebook.of(programme)).newest_scheme()
+    if scheme is None:
         return {}
-    scheme = tiers.read(newest.document)
     groups = [[member.pk for member in person] for person in people]
     known_of = latest(pk for group in groups for pk in group)
     found: dict[int, str] = {}
@@ -181,13 +184,12 @@ class Place:
 def progress(members: Sequence[Member], *, at: datetime) -> dict[int, Place]:
     """By member, in a few questions however many they are; nobody of programmes without tiers."""
     found: dict[int, Place] = {}
-    people = people_of([member.pk for member in members])
-    for programme in Programme.objects.filter(pk__in={member.programme_id for member in members}):
-        known = scheme_of(programme, at=at)
+    for programme in programmes():
+        mine = [member.pk for member in members if member.programme_id == programme.pk]
+        known = Rulebook.of(programme).scheme(at) if mine else None
         if known is None:
             continue
-        scheme = known[1]
-        mine = [member.pk for member in members if member.programme_id == programme.pk]
+        scheme, people = known[1], people_of(mine)
         for pk, each in zip(mine, stands(programme, scheme, [people[pk] for pk in mine], at=at), strict=True):
             ahead = tiers.progress(scheme, each.standing, rolling=each.rolling, kept=each.kept)
             found[pk] = Place(scheme, each.standing, ahead)

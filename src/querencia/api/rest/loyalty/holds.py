@@ -27,6 +27,7 @@ from querencia.api.rest.loyalty.naming import (
     unread,
 )
 from querencia.api.rest.problems import Fault
+from querencia.api.rest.together import Ticket
 from querencia.common.time import now
 from querencia.loyalty import actions
 from querencia.loyalty.models import Programme
@@ -116,11 +117,12 @@ class RestoreGiven(OfProgramme):
     scope="loyalty:write",
     answers={200: PointsOutcome, 201: PointsOutcome},
     summary=_("Set points aside"),
+    is_shared=True,
 )
-def hold_points(request: HttpRequest, given: HoldGiven) -> Answer:
+def hold_points(request: HttpRequest, given: HoldGiven) -> Ticket:
     """They cannot be spent otherwise until they are captured or released, or the time is over: whatever else is asked
     at the same moment, no point is spent twice."""
-    return batches.one(given, _hold)
+    return batches.shared(given, _hold)
 
 
 @endpoint(
@@ -143,10 +145,11 @@ def hold_points_of_many(request: HttpRequest, given: Many[HoldGiven]) -> Answer:
     scope="loyalty:write",
     answers={200: PointsOutcome, 201: PointsOutcome},
     summary=_("Give points free again"),
+    is_shared=True,
 )
-def release_points(request: HttpRequest, given: ReleaseGiven) -> Answer:
+def release_points(request: HttpRequest, given: ReleaseGiven) -> Ticket:
     """What nobody releases is free by itself when its time is over."""
-    return batches.one(given, _release)
+    return batches.shared(given, _release)
 
 
 @endpoint(
@@ -169,10 +172,11 @@ def release_points_of_many(request: HttpRequest, given: Many[ReleaseGiven]) -> A
     scope="loyalty:write",
     answers={200: PointsOutcome, 201: PointsOutcome},
     summary=_("Spend points that were set aside"),
+    is_shared=True,
 )
-def capture_points(request: HttpRequest, given: CaptureGiven) -> Answer:
+def capture_points(request: HttpRequest, given: CaptureGiven) -> Ticket:
     """At most as many as the hold holds; what is spent is spent, and asked for again it changes nothing."""
-    return batches.one(given, _capture)
+    return batches.shared(given, _capture)
 
 
 @endpoint(
@@ -195,10 +199,11 @@ def capture_points_of_many(request: HttpRequest, given: Many[CaptureGiven]) -> A
     scope="loyalty:write",
     answers={200: PointsOutcome, 201: PointsOutcome},
     summary=_("Give back points that were spent"),
+    is_shared=True,
 )
-def restore_points(request: HttpRequest, given: RestoreGiven) -> Answer:
+def restore_points(request: HttpRequest, given: RestoreGiven) -> Ticket:
     """They come back to the lots that they were taken from, and lapse when they would have."""
-    return batches.one(given, _restore)
+    return batches.shared(given, _restore)
 
 
 @endpoint(

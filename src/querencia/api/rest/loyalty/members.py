@@ -1,6 +1,6 @@
 """Members: enrolled, found by card or customer, with what they have and how they came by it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -46,7 +46,7 @@ from querencia.customers.queries import facts, persons
 from querencia.loyalty import queries
 from querencia.loyalty.actions.joining import join
 from querencia.loyalty.actions.members import NewMember
-from querencia.loyalty.models import Programme
+from querencia.loyalty.models import Member, Programme
 from querencia.loyalty.queries import naming
 from querencia.loyalty.queries.history import Moved
 from querencia.loyalty.queries.standings import Place, progress
@@ -215,7 +215,7 @@ def look_up_members(request: HttpRequest, given: MembersGiven) -> Answer:
     """By id, by card number or by any identifier of the customer, up to 1,000 at once."""
     at = now()
     found = members(Programmes(at).one(given.programme_id), given.members)
-    told = _told([pk for pk in dict.fromkeys(found) if pk], at)
+    told = _told(naming.by_id(pk for pk in found if pk), at)
     return Answer(MembersFound(members=[told.get(pk) for pk in found]))
 
 
@@ -232,7 +232,7 @@ def get_member_by_card(request: HttpRequest, here: Path[CardHere], asked: Query[
     at = now()
     programme = Programmes(at).one(asked.programme_id)
     row = naming.by_card(programme, [here.card_number]).get(here.card_number)
-    return _member(row.pk if row else 0, at)
+    return _member(row, at)
 
 
 @endpoint(
@@ -245,7 +245,7 @@ def get_member_by_card(request: HttpRequest, here: Path[CardHere], asked: Query[
 )
 def get_member(request: HttpRequest, here: Path[MemberHere]) -> Answer:
     """What they have now, what lapses first, and where they stand."""
-    return _member(here.member_id, now())
+    return _member(naming.by_id([here.member_id]).get(here.member_id), now())
 
 
 @endpoint(
@@ -290,16 +290,14 @@ def _enrol(items: Sequence[EnrolGiven]) -> list[Outcome]:
     return by_programme(items, at, work)
 
 
-def _member(pk: int, at: datetime) -> Answer:
-    found = _told([pk], at)
-    if pk not in found:
+def _member(row: Member | None, at: datetime) -> Answer:
+    if row is None:
         raise Problem("not_found", "There is no such member.")
-    headers = {"Content-Location": f"/api/v1/loyalty/members/{pk}"}
-    return Answer(found[pk], headers=headers)
+    headers = {"Content-Location": f"/api/v1/loyalty/members/{row.pk}"}
+    return Answer(_told({row.pk: row}, at)[row.pk], headers=headers)
 
 
-def _told(member_ids: Sequence[int], at: datetime) -> dict[int, MemberTold]:
-    rows = naming.by_id(member_ids)
+def _told(rows: Mapping[int, Member], at: datetime) -> dict[int, MemberTold]:
     heads = persons.heads(row.customer_id for row in rows.values())
     left = queries.balances(rows, at=at)
     places = progress(list(rows.values()), at=at)

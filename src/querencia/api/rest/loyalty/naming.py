@@ -11,7 +11,6 @@ from pydantic import ConfigDict, model_validator
 from querencia.api.rest.fields import CustomerGiven, ErrorTold, Given, Id, Outcome, Outcomes, reference, rejected, text
 from querencia.api.rest.problems import Fault, Problem
 from querencia.customers.actions.profiles import find
-from querencia.customers.queries import persons
 from querencia.loyalty import queries
 from querencia.loyalty.models import Programme
 from querencia.loyalty.queries import naming
@@ -153,25 +152,14 @@ def by_programme[Item: AskedOfProgramme](
 
 
 def _told(found: Sequence[Became], at: datetime) -> list[Outcome]:
-    ids = {each.member_id for each in found if each.member_id}
-    rows = naming.by_id(ids)
-    left = queries.balances(ids, at=at)
-    heads = persons.heads(row.customer_id for row in rows.values())
+    left = queries.spendable({each.member_id for each in found if each.member_id}, at=at)
     outcomes: list[Outcome] = []
     for each in found:
-        row = rows.get(each.member_id)
-        outcomes.append(
-            PointsOutcome.model_validate(
-                {
-                    "result": each.result,
-                    "id": row.pk if row else None,
-                    "customer_id": heads[row.customer_id] if row else None,
-                    "points": each.points,
-                    "available": left[row.pk].available if row else None,
-                    "errors": _errors([each.fault] if each.fault else []),
-                }
-            )
-        )
+        has = left.get(each.member_id)
+        told: dict[str, Any] = {"result": each.result, "points": each.points}
+        if has:
+            told |= {"id": each.member_id, "customer_id": has.customer_id, "available": has.available}
+        outcomes.append(PointsOutcome(**told, errors=_errors([each.fault] if each.fault else [])))
     return outcomes
 
 

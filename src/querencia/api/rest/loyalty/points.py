@@ -31,6 +31,7 @@ from querencia.api.rest.loyalty.rewards import OfferTold, offers
 from querencia.api.rest.loyalty.vouchers import VoucherTold, voucher_told
 from querencia.api.rest.problems import Fault, Problem
 from querencia.api.rest.purchases import LINES_MAX
+from querencia.api.rest.together import Ticket
 from querencia.common.time import now
 from querencia.customers.queries import facts
 from querencia.flows import points as moments
@@ -173,11 +174,12 @@ class _Off(NamedTuple):
     scope="loyalty:write",
     answers={200: PointsOutcome, 201: PointsOutcome},
     summary=_("Have a purchase earn points"),
+    is_shared=True,
 )
-def earn_points(request: HttpRequest, given: PurchaseMeant) -> Answer:
+def earn_points(request: HttpRequest, given: PurchaseMeant) -> Ticket:
     """At once, for whoever waits at the till; the house does the same by itself a moment after a purchase was recorded.
     A purchase earns once, by the rules of its day."""
-    return batches.one(given, _earn)
+    return batches.shared(given, _earn)
 
 
 @endpoint(
@@ -200,11 +202,12 @@ def earn_points_for_many(request: HttpRequest, given: Many[PurchaseMeant]) -> An
     scope="loyalty:write",
     answers={200: PointsOutcome, 201: PointsOutcome},
     summary=_("Have a refund take points back"),
+    is_shared=True,
 )
-def refund_points(request: HttpRequest, given: RefundMeant) -> Answer:
+def refund_points(request: HttpRequest, given: RefundMeant) -> Ticket:
     """At once; the house does the same by itself. `points` is how many were taken back: what is left is what the order
     as it stands would have earned on its day."""
-    return batches.one(given, _refund)
+    return batches.shared(given, _refund)
 
 
 @endpoint(
