@@ -60,6 +60,7 @@ FREE: Mapping[str, str] = {
     "Close": "sums over all members",
     "Agreement": "prices agreed with other businesses",
     "Statement": "sums over all members",
+    "MonthSum": "sums over all members",
     "Entry.detail": "rules, figures, and whether a day was somebody's birthday",
     "Lot": "figures by line",
     "Allocation": "figures",

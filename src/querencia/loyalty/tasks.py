@@ -14,6 +14,7 @@ def keep_books() -> None:
     for programme in queries.programmes():
         actions.lapse_redemptions(programme=programme, at=now())
         actions.expire(programme=programme, at=now())
+        actions.sum_months(programme=programme, at=now())
 
 
 @db_periodic_task(crontab(hour="4", minute="10"))  # type: ignore[untyped-decorator]

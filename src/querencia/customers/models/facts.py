@@ -37,7 +37,11 @@ class Purchase(models.Model):
     class Meta:
         verbose_name = _("purchase")
         verbose_name_plural = _("purchases")
-        indexes = [models.Index(fields=["customer", "at"], name="purchase_of_customer")]
+        indexes = [
+            models.Index(fields=["customer", "at"], name="purchase_of_customer"),
+            # What a customer gave back, without looking through all that they bought.
+            models.Index(fields=["customer"], name="purchase_given_back", condition=Q(refund_of__gt="")),
+        ]
         constraints = [
             # Key first: searching by an order number does not know the source.
             models.UniqueConstraint(fields=["key", "source"], name="purchase_key_once_per_source"),

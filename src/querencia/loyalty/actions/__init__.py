@@ -35,6 +35,7 @@ from querencia.loyalty.actions.results import Done
 from querencia.loyalty.actions.settling import review_referrals, settle_referrals
 from querencia.loyalty.actions.standings import judge_tiers
 from querencia.loyalty.actions.stock import lapse_redemptions
+from querencia.loyalty.actions.summing import sum_months
 from querencia.loyalty.actions.sweeping import expire
 from querencia.loyalty.actions.vouchers import NewReturn, NewUse, Used, follow_refunds, restore_uses, use
 
@@ -107,6 +108,7 @@ __all__ = [
     "share_code",
     "start",
     "stop",
+    "sum_months",
     "take_back",
     "take_notice",
     "tell_expiring",

@@ -1,7 +1,7 @@
 """The loyalty programme: its policy and rules, its members, the ledger of points, lots, holds, tiers, rewards. Entries,
 lots, allocations, versions and standings are append-only: a correction is another row."""
 
-from querencia.loyalty.models.closing import Close
+from querencia.loyalty.models.closing import Close, MonthSum
 from querencia.loyalty.models.gestures import Gesture, GestureDay, GestureKind, GestureTerms
 from querencia.loyalty.models.ledger import Allocation, Entry, Hold, Lot
 from querencia.loyalty.models.members import Adjustment, CapUse, Member, Standing
@@ -27,6 +27,7 @@ __all__ = [
     "Hold",
     "Lot",
     "Member",
+    "MonthSum",
     "Partner",
     "Programme",
     "Redemption",

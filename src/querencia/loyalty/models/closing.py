@@ -36,3 +36,20 @@ class Close(models.Model):
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m}"
+
+
+class MonthSum(models.Model):
+    """What moved in a month that is over, by kind of entry and account: a cache of the entries, so that figures of
+    years are read in a moment. ``querencia check`` reckons it anew."""
+
+    programme = models.ForeignKey(Programme, models.PROTECT, related_name="+")
+    month = models.DateField()  # its first day, where the business is
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    sums = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["programme", "month"], name="month_sum_once")]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"

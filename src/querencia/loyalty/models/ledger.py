@@ -160,8 +160,11 @@ class Lot(models.Model):
         verbose_name = _("lot of points")
         verbose_name_plural = _("lots of points")
         indexes = [
+            # With what remains: what a member has is added up from the index alone.
             models.Index(
-                fields=["member", "expires_at", "available_at"], name="lot_open", condition=Q(remaining__gt=0)
+                fields=["member", "expires_at", "available_at", "remaining"],
+                name="lot_open",
+                condition=Q(remaining__gt=0),
             ),
             models.Index(fields=["expires_at"], name="lot_lapses", condition=Q(remaining__gt=0)),
             models.Index(fields=["available_at"], name="lot_waits", condition=Q(is_active=False)),

@@ -8,9 +8,11 @@ from django.db import connection
 
 from querencia.loyalty.models import Allocation, Entry, Lot, Member, Programme
 from querencia.loyalty.models.ledger import ACCOUNTS, OF_MEMBER
-from querencia.loyalty.queries import closing
+from querencia.loyalty.queries import closing, months
 
 MEMBER, LOT, ENTRY, ALLOCATION = (model._meta.db_table for model in (Member, Lot, Entry, Allocation))
+
+ZERO = [0] * len(months.ACCOUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Difference:
 def check(programme: Programme) -> Iterator[Difference]:
     """Everything that does not agree; nothing, when all is well."""
     yield from _sums(programme)
+    yield from _months(programme)
     yield from (
         Difference("closed month", pk, what, told, found) for what, pk, told, found in closing.untrue(programme)
     )
@@ -60,6 +63,21 @@ def check(programme: Programme) -> Iterator[Difference]:
         "ON h.member_id = m.id WHERE m.programme_id = %s",
         programme.pk,
     )
+
+
+def _months(programme: Programme) -> Iterator[Difference]:
+    """What months that are over were summed up to."""
+    known = months.summed(programme)
+    if not known:
+        return
+    bounds = [known[0].starts_at, *(each.ends_at for each in known)]
+    [_before, *reckoned, _after] = months.sums(programme, bounds=bounds)
+    for each, sums in zip(known, reckoned, strict=True):
+        for kind in sorted({*each.sums, *sums}):
+            figures = (some.get(kind, ZERO) for some in (each.sums, sums))
+            for name, said, found in zip(months.ACCOUNTS, *figures, strict=True):
+                if said != found:
+                    yield Difference("month", each.pk, f"{each} {kind} {name}", said, found)
 
 
 def _sums(programme: Programme) -> Iterator[Difference]:

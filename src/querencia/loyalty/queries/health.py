@@ -3,16 +3,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from querencia.common.time import local_day
 from querencia.customers.models import Customer
 from querencia.loyalty import tiers
 from querencia.loyalty.models import Entry, Member, Programme, Standing
+from querencia.loyalty.queries.months import Sums, by_month
 from querencia.loyalty.queries.standings import scheme_of
 
 ACTIVE_DAYS = 365
@@ -71,16 +71,16 @@ def health(programme: Programme, *, at: datetime) -> Health:
         deficit=Sum("deficit", default=0),
     )
     owed = sum(sums[name] for name in ("usable", "pending", "held", "deficit"))
+    # Entry by entry of a member, the newest first: whoever is active is found at the first one.
     moved = Entry.objects.filter(
-        programme=programme,
+        member=OuterRef("pk"),
         recorded_at__gte=at - timedelta(days=ACTIVE_DAYS),
         kind__in=[Kind.GRANT, Kind.CAPTURE],
-        member__left_at=None,
     )
     return Health(
         members=sums["members"],
         joined_lately=sums["lately"],
-        active=moved.aggregate(n=Count("member_id", distinct=True))["n"],
+        active=mine.filter(Exists(moved), left_at=None).count(),
         usable=sums["usable"],
         pending=sums["pending"],
         held=sums["held"],
@@ -91,29 +91,18 @@ def health(programme: Programme, *, at: datetime) -> Health:
     )
 
 
-def flows(programme: Programme, *, at: datetime, months: int = 12) -> list[Flow]:
-    """The last months, the present one first; months are those of where the business is."""
-    zone, today = ZoneInfo(programme.time_zone), local_day(at, programme.time_zone)
-    found = []
-    for back in range(months):
-        first, after = _month(today, back), _month(today, back - 1)
-        start, end = (datetime.combine(day, time(), zone) for day in (first, after))
-        rows = Entry.objects.filter(programme=programme, recorded_at__gte=start, recorded_at__lt=end)
-        found.append(_flow(first, rows))
-    return found
+def flows(programme: Programme, *, at: datetime, months: int = 12) -> tuple[list[Flow], Flow]:
+    """The last months, the present one first (months are those of where the business is), and all that ever was."""
+    today = local_day(at, programme.time_zone)
+    wanted = [_month(today, back) for back in reversed(range(months))]
+    found, pieces = by_month(programme, wanted)
+    return [_flow(month, [found[month]]) for month in reversed(wanted)], _flow(None, pieces)
 
 
-def ever(programme: Programme) -> Flow:
-    """All that ever happened, from the first entry on."""
-    return _flow(None, Entry.objects.filter(programme=programme))
-
-
-def _flow(month: date | None, rows: QuerySet[Entry]) -> Flow:
-    names = ("issued", "partner_points", "redeemed", "expired", "clawed_back", "adjusted")
-    by_kind = rows.values("kind").order_by("kind").annotate(**{f"sum_{name}": Sum(name) for name in names})
+def _flow(month: date | None, pieces: Sequence[Sums]) -> Flow:
     sums = dict.fromkeys(("earned", "spent", "lapsed", "taken_back", "corrected"), 0)
-    for row in by_kind.values_list("kind", *(f"sum_{name}" for name in names)):
-        kind, issued, partner, redeemed, expired, clawed, adjusted = row
+    for kind, figures in [each for piece in pieces for each in piece.items()]:
+        issued, partner, redeemed, expired, clawed, adjusted = figures
         # What partners pay for is earned, what they take is spent.
         sums["earned"] -= issued + (partner if kind == Kind.GRANT else 0)
         sums["spent"] += redeemed + (partner if kind not in (Kind.GRANT, Kind.CLAW_BACK) else 0)

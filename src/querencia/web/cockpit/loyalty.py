@@ -41,7 +41,7 @@ def loyalty(request: Request) -> HttpResponse:
 def _fares(programme: Programme) -> dict[str, Any]:
     at = now()
     figures = health.health(programme, at=at)
-    months = health.flows(programme, at=at)
+    months, ever = health.flows(programme, at=at)
     scheme = scheme_of(programme, at=at)
     names = scheme[1].names if scheme else {}
     told = [
@@ -57,7 +57,7 @@ def _fares(programme: Programme) -> dict[str, Any]:
         "health": figures,
         "months": months,
         "moved": any(each.earned or each.spent or each.lapsed or each.taken_back for each in months),
-        "ever": health.ever(programme),
+        "ever": ever,
         "tiers": health.by_tier(programme, at=at),
         "rules": told,
         "is_running": is_running(programme, at=at),
