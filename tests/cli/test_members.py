@@ -4,6 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.cli import serving
 
 CLUB = """
@@ -18,6 +20,7 @@ actions.create_programme(business=business(), name="Club", at=at, starts_at=at)
 FILE = "cliente;tarjeta;puntos;caduca\nK-1;100-1;120;31/12/2090\nK-2;100-2;diez;\nK-3;100-3;;\n"
 
 
+@pytest.mark.slow
 def test_a_file_is_brought_in_with_what_is_left_out_and_why(tmp_path: Path) -> None:
     home, file, left_out = tmp_path / "home", tmp_path / "club.csv", tmp_path / "left-out.csv"
     file.write_text(FILE)

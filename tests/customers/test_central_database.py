@@ -176,6 +176,7 @@ def test_money_is_kept_to_the_minor_unit_and_moments_to_the_instant(ana: Custome
     assert (largest.amount, largest.cost, largest.at) == (-money.MINOR_MAX, money.MINOR_MAX, AT)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_tables_can_be_taken_back_and_made_anew() -> None:
     try:

@@ -32,7 +32,9 @@ from querencia.measures.models import Measure, Run
 AT = datetime(2026, 5, 1, 10, 30, tzinfo=UTC)
 PASSWORD = "una llave larga y propia"
 FACTS = ("customers_purchase", "customers_event", "customers_import", "measures_run", "measures_measure")
-LOYALTY = tuple(f"loyalty_{name}" for name in ("programme", "ruleversion", "tierscheme", "partner", "member", "entry"))
+LOYALTY = tuple(
+    f"loyalty_{name}" for name in ("programme", "ruleversion", "tierscheme", "partner", "member", "entry", "close")
+)
 LISTS = (*FACTS, *LOYALTY, "customers_customer", "business_business", "business_staff", "admin_logentry")
 NOT_TYPED = {"csrfmiddlewaretoken", "lines-0-id", "lines-0-purchase"} | {
     f"lines-{each}_FORMS" for each in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")

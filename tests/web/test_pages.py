@@ -104,6 +104,22 @@ ANSWERS = {
     "GET loyalty_partner": (LOGIN, 403, 404, 404, 404),
     "GET loyalty_statement": (LOGIN, 403, 404, 404, 404),
     "GET loyalty_statement_csv": (LOGIN, 403, 404, 404, 404),
+    "GET customer_card": (LOGIN, 404, 403, 404, 404),
+    "GET customer_card_lost": (405, 405, 405, 405, 405),
+    "POST customer_card_lost": (LOGIN, 404, 403, 404, 404),
+    "GET customer_friend": (405, 405, 405, 405, 405),
+    "POST customer_friend": (LOGIN, 404, 403, 404, 404),
+    "GET customer_share": (405, 405, 405, 405, 405),
+    "POST customer_share": (LOGIN, 404, 403, 404, 404),
+    "GET loyalty_trial": (LOGIN, 403, 403, 404, 404),
+    "GET friends": (LOGIN, 403, 404, 404, 404),
+    "GET friends_terms": (LOGIN, 403, 403, 404, 404),
+    "POST friends_terms": (LOGIN, 403, 403, 404, 404),
+    "GET friends_decide": (405, 405, 405, 405, 405),
+    "POST friends_decide": (LOGIN, 403, 403, 404, 404),
+    "GET gestures": (LOGIN, 403, 404, 404, 404),
+    "GET gesture": (LOGIN, 403, 403, 404, 404),
+    "POST gesture": (LOGIN, 403, 403, 404, 404),
     "GET loyalty_rule": (LOGIN, 403, 403, 404, 404),
     "POST loyalty_rule": (LOGIN, 403, 403, 404, 404),
     "GET loyalty_rule_end": (405, 405, 405, 405, 405),
@@ -148,29 +164,19 @@ ANSWERS = {
     "GET health": (200, 200, 200, 200, 200),
 }
 
-WEBHOOKS = ("webhook", "webhook_rotate", "webhook_test", "webhook_replay")
-CLOSES = tuple(
-    f"loyalty_{of}"
-    for of in (
-        *(
-            "campaigns",
-            "closes",
-            "close",
-            "journal",
-            "accounting",
-            "partners",
-            "settle",
-            "partner",
-            "statement",
-            "statement_csv",
-        ),
-    )
+# Whose address holds a number; everything else in the list is of a file, or of nothing.
+NUMBERED = re.compile(
+    r"staff_change|key_revoke|duplicate|webhook.*|loyalty.*|rewards?(_.*)?|redemption.*|friends.*|gestures?"
 )
-LOYALTY = tuple(f"loyalty_{of}" for of in ("decide", "run", "policy", "rule_new", "tiers", "rule", "rule_end"))
-REWARDS = (
-    *("rewards", "reward_new", "reward", "reward_end", "reward_stock", "reward_share", "reward_codes"),
-    "redemption_close",
-)
+NAMED = {"key": "base", "month": "2026-04", "kind": "birthday", "programme": "1"}
+
+
+def path_of(name: str, customer: int, **others: int) -> str:
+    pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
+    numbered: int | UUID = 1 if NUMBERED.fullmatch(name) else FILE
+    if name == "customer" or name.startswith("customer_"):
+        numbered = customer
+    return "/" + str(pattern % (NAMED | {"pk": others.get(name, numbered)}))
 
 
 # -- who may open what -------------------------------------------------------------------------------------------------
@@ -185,17 +191,9 @@ def test_every_address_of_the_cockpit_has_its_answers_written_here() -> None:
 def test_an_address_opens_to_whom_it_may(entry: str) -> None:
     method, name = entry.split()
     cast.scored(3)
-    found = Import.objects.create(pk=FILE, kind="purchases", file_name="ventas.csv", created_at=cast.AT)
     bruno = actions.add_staff(email="bruno@example.org", password=PASSWORD, name="Bruno", role="agent")
     first = Customer.objects.order_by("pk")[0].pk
-    keys = dict.fromkeys(("customer", *(f"customer_{of}" for of in ("consent", "links", "merge", "part"))), first)
-    keys |= {"staff_change": bruno.pk, "key_revoke": 1, "duplicate": 1} | dict.fromkeys(WEBHOOKS, 1)
-    keys |= dict.fromkeys([f"customer_{of}" for of in ("export", "erase", "enrol", "leave", "points")], first)
-    keys |= dict.fromkeys([*LOYALTY, *CLOSES, *REWARDS], 1) | {"customer_redeem": first}
-    pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
-    path = "/" + re.sub(r"%\(pk\)s", str(keys.get(name, found.pk)), pattern).replace("%(key)s", "base").replace(
-        "%(month)s", "2026-04"
-    )
+    path = path_of(name, first, staff_change=bruno.pk)
     clients = [Client(raise_request_exception=False), *(somebody(role) for role in ROLES)]
     # Every one sees the file as it was handed over.
     for client, expected in zip(clients, ANSWERS[entry], strict=True):
@@ -235,17 +233,7 @@ def test_nothing_is_changed_by_a_form_of_another_site(owner: Client) -> None:
     Import.objects.create(pk=FILE, kind="purchases", file_name="ventas.csv", created_at=cast.AT)
     posts = [entry.split()[1] for entry in ANSWERS if entry.startswith("POST") and entry != "POST customer"]
     for name in posts:
-        pattern = get_resolver().reverse_dict.getlist(name)[0][0][0][0]
-        path = "/" + re.sub(
-            r"%\(pk\)s",
-            str(
-                1
-                if name in ("staff_change", "key_revoke", "duplicate", *WEBHOOKS, *LOYALTY)
-                or name.startswith("customer_")
-                else FILE
-            ),
-            pattern,
-        ).replace("%(key)s", "base").replace("%(month)s", "2026-04")
+        path = path_of(name, customer=1)
         assert strict.post(path, {"language": "pt"}).status_code == 403, path
 
 

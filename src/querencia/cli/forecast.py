@@ -78,8 +78,7 @@ def command(
     """What each customer will buy in the days after a day: one row for everybody who had bought by then.
 
     Its columns: customer_id, expected_purchases (the mean, to be added up), chance_of_purchase (of at least one),
-    expected_spend, model, likely_purchases (the whole number that is exceeded no more often than not), rank (1: whom to
-    look after first).
+    expected_spend, model, likely_purchases (exceeded no more often than not), rank (1: whom to look after first).
 
     The model is chosen by a trial inside the history; whatever comes after the day changes nothing. For example:
 

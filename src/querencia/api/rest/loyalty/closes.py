@@ -58,7 +58,7 @@ class AccountTold(Told):
     closing: int
 
 
-class LineTold(Told):
+class JournalLineTold(Told):
     """One side of an entry in the journal, in minor units."""
 
     account: str
@@ -83,7 +83,7 @@ class CloseDetailTold(CloseTold):
     breakage: BreakageTold
     deferred: int | None
     """Revenue that is still deferred for points, in minor units; null without a journal."""
-    journal: list[LineTold]
+    journal: list[JournalLineTold]
 
 
 class ClosesAsked(Given):
