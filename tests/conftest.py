@@ -23,6 +23,8 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ["QUERENCIA_HOME"] = str(HOME)
 os.environ[SETTINGS] = "querencia.config.settings"
 django.setup()
+# Static files are looked up when somebody asks: each client of a test would look through all of them first.
+settings.WHITENOISE_AUTOREFRESH = True
 
 from huey.contrib.djhuey import HUEY  # noqa: E402 (it reads the settings)
 

@@ -1,7 +1,9 @@
 """One demo and one house of one's own for all walks: the real command, in processes of its own."""
 
+import fcntl
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -47,10 +49,24 @@ def browser() -> Iterator[Browser]:
 def _starting(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Served]]:
     """Both begin at once: while the demo is built, the empty house is there already."""
     with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(served(tmp_path_factory.mktemp(name), command))
-            for name, command in (("demo", "demo"), ("house", "up"))
-        }
+        house = stack.enter_context(served(tmp_path_factory.mktemp("house"), "up"))
+        copy = tmp_path_factory.mktemp("demo")
+        shutil.copytree(_built(tmp_path_factory), copy, dirs_exist_ok=True)
+        yield {"demo": stack.enter_context(served(copy, "demo")), "house": house}
+
+
+def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo, built by whoever of those who walk at the same time comes first: each walks in a copy of it."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    home, done = root / "demo-to-copy", root / "demo-to-copy.done"
+    with (root / "demo-to-copy.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            with served(home, "demo") as process:
+                process.until_healthy()
+            done.touch()
+    return home
 
 
 @pytest.fixture(scope="session")

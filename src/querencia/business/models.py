@@ -1,7 +1,5 @@
 """The one business of this installation, and the accounts of those who work in it."""
 
-from zoneinfo import available_timezones
-
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
@@ -12,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from querencia.common import money
+from querencia.common.time import known_time_zones
 
 LANGUAGES = [("en", "English"), ("es", "Español"), ("pt", "Português")]
 
@@ -23,7 +22,7 @@ def is_known_currency(code: str) -> None:
 
 
 def is_known_time_zone(zone: str) -> None:
-    if zone not in available_timezones():
+    if zone not in known_time_zones():
         said = gettext("%(zone)s is not an IANA time zone; write, for example, Europe/Madrid.")
         raise ValidationError(said % {"zone": zone})
 

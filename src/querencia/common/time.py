@@ -1,7 +1,8 @@
 """Days and moments. Clocks are read in `web`, `cli` and the worker only; everything below is told the time."""
 
 from datetime import UTC, date, datetime, tzinfo
-from zoneinfo import ZoneInfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 EPOCH = date(1970, 1, 1)
 
@@ -13,6 +14,12 @@ def day_number(day: date) -> int:
 
 def day_of(number: int) -> date:
     return date.fromordinal(EPOCH.toordinal() + number)
+
+
+@cache
+def known_time_zones() -> frozenset[str]:
+    """The names of IANA: read once a process, since they are found by opening every file of theirs."""
+    return frozenset(available_timezones())
 
 
 def now() -> datetime:

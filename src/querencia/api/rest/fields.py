@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +23,7 @@ from pydantic import (
 
 from querencia.api.rest.problems import Fault, faults_of
 from querencia.common.money import MINOR_MAX
+from querencia.common.time import known_time_zones
 from querencia.customers.actions.profiles import Reference
 from querencia.customers.models import Identifier
 
@@ -71,7 +71,7 @@ def _of_a_life(value: date) -> date:
 
 
 def _zone(value: str) -> str:
-    if value and value not in available_timezones():
+    if value and value not in known_time_zones():
         raise ValueError("no IANA time zone is called so; write, for example, Europe/Madrid")
     return value
 

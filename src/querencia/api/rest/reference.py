@@ -1,6 +1,7 @@
 """The same for people: a page that is made of what programs read, in the language of whoever reads it."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,8 @@ from querencia.api.rest.openapi import document
 from querencia.api.rest.problems import KINDS
 
 # What stands in the addresses of the examples.
-EXAMPLES = {"customer_id": "1", "purchase_id": "1", "event_id": "1", "merge_id": "1", "kind": "customer_key"}
-EXAMPLES |= {"value": "K-1001", "name": "loyal", "programme_id": "1", "member_id": "1", "card_number": "2026-0042"}
+# What stands in addresses of examples; where nothing is said, a number.
+EXAMPLES = {"kind": "customer_key", "value": "K-1001", "name": "loyal", "card_number": "2026-0042"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def _example(schema: dict[str, Any]) -> Any:
 
 
 def _curl(path: str, method: str, body: Any) -> str:
-    lines = [f'curl -X {method} "$QUERENCIA{path.format(**EXAMPLES)}"', '-H "Authorization: Bearer $KEY"']
+    address = re.sub(r"{(\w+)}", lambda found: EXAMPLES.get(found[1], "1"), path)
+    lines = [f'curl -X {method} "$QUERENCIA{address}"', '-H "Authorization: Bearer $KEY"']
     if body is not None:
         written = json.dumps(body, ensure_ascii=False, indent=2)
         lines += ['-H "Content-Type: application/json"', f"-d '{written}'"]

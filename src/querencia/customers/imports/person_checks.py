@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import cache, lru_cache
-from zoneinfo import available_timezones
 
 import phonenumbers
 import polars as pl
 from babel import Locale
 from email_validator import EmailNotValidError, validate_email
 
+from querencia.common.time import known_time_zones
 from querencia.customers import names
 from querencia.customers.imports import dates, values, vocabulary
 from querencia.customers.imports.checks import KEY_LENGTH_MAX, Sieve, Source
@@ -104,7 +104,7 @@ def _coded(source: Source, sieve: Sieve) -> dict[str, pl.Series]:
         "phone": lambda written: phone(written, region),
         "country": country,
         "language": language,
-        "time_zone": lambda written: written if written in available_timezones() else None,
+        "time_zone": lambda written: written if written in known_time_zones() else None,
     }
     found = {}
     for field, reading in readings.items():

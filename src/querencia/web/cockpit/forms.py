@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.numbers import get_currency_name
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from querencia.business import keys
 from querencia.business.models import ApiKey, Role
 from querencia.common import money
+from querencia.common.time import known_time_zones
 from querencia.customers.kinds import KINDS
 from querencia.customers.models import Consent, ContactPoint, Erasure
 from querencia.flows.retention import Kept
@@ -31,7 +32,7 @@ def currencies() -> list[tuple[str, str]]:
 
 
 def time_zones() -> list[tuple[str, str]]:
-    zones = sorted(zone for zone in available_timezones() if zone.split("/")[0] in REGIONS)
+    zones = sorted(zone for zone in known_time_zones() if zone.split("/")[0] in REGIONS)
     return [("UTC", "UTC"), *((zone, zone.replace("_", " ")) for zone in zones)]
 
 
