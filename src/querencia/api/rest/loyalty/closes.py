@@ -9,7 +9,7 @@ from ninja import Path, Query, Router
 
 from querencia.api.rest.endpoint import Answer, endpoint
 from querencia.api.rest.fields import AskedId, Given, Told
-from querencia.api.rest.loyalty.naming import TAG
+from querencia.api.rest.loyalty.naming import NO_LIST_OF, TAG
 from querencia.api.rest.problems import Problem
 from querencia.loyalty import closing
 from querencia.loyalty.models import Close
@@ -107,7 +107,7 @@ def list_closes(request: HttpRequest, asked: Query[ClosesAsked]) -> Answer:
     """The newest first."""
     programme = programme_by_id(asked.programme_id) if asked.programme_id else None
     if asked.programme_id and programme is None:
-        raise Problem("not_found", "There is no such programme.")
+        raise Problem("invalid", NO_LIST_OF.detail, [NO_LIST_OF])
     return Answer(ClosesTold(items=[CloseTold(**_told(each)) for each in queries.closes(programme)]))
 
 

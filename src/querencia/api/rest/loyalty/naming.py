@@ -18,6 +18,8 @@ from querencia.loyalty.queries import naming
 TAG = _("Loyalty")
 WHICH = Fault("There are several programmes: say which.", "which_programme", "/programme_id")
 NO_PROGRAMME = Fault("There is no such programme.", "unknown_programme", "/programme_id")
+# Asked for in the address of a list.
+NO_LIST_OF = Fault("There is no such programme.", "unknown_programme", parameter="programme_id")
 NO_MEMBER = Fault("Nobody here is a member of that programme.", "no_member", "/member")
 
 

@@ -9,8 +9,8 @@ from ninja import Query, Router
 
 from querencia.api.rest.endpoint import Answer, endpoint
 from querencia.api.rest.fields import AskedId, Given, Told
-from querencia.api.rest.loyalty.naming import TAG
-from querencia.api.rest.problems import Problem
+from querencia.api.rest.loyalty.naming import NO_LIST_OF, TAG
+from querencia.api.rest.problems import Fault, Problem
 from querencia.common.time import now
 from querencia.loyalty import closing
 from querencia.loyalty.models import Statement
@@ -18,6 +18,7 @@ from querencia.loyalty.queries import partners as queries
 from querencia.loyalty.queries.programmes import programme_by_id
 
 router = Router(tags=[TAG])
+NO_PARTNER = Fault("There is no such partner.", "unknown_partner", parameter="partner_id")
 
 
 class AgreementTold(Told):
@@ -97,7 +98,7 @@ def list_partners(request: HttpRequest, asked: Query[PartnersAsked]) -> Answer:
     """By name, each with what is agreed."""
     programme = programme_by_id(asked.programme_id) if asked.programme_id else None
     if asked.programme_id and programme is None:
-        raise Problem("not_found", "There is no such programme.")
+        raise Problem("invalid", NO_LIST_OF.detail, [NO_LIST_OF])
     rows, at = queries.partners(programme), now()
     told = []
     for each in rows:
@@ -120,7 +121,7 @@ def list_statements(request: HttpRequest, asked: Query[StatementsAsked]) -> Answ
     """The newest first."""
     partner = queries.partner_by_id(asked.partner_id) if asked.partner_id else None
     if asked.partner_id and partner is None:
-        raise Problem("not_found", "There is no such partner.")
+        raise Problem("invalid", NO_PARTNER.detail, [NO_PARTNER])
     return Answer(StatementsTold(items=[_told(each) for each in queries.statements(partner=partner)]))
 
 
