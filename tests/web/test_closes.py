@@ -91,7 +91,7 @@ def test_programs_read_closed_months(club: Programme, month: date) -> None:
     assert detail["accounts"]["active"] == {"opening": 1_000, "closing": 1_500}
     assert detail["breakage"] == {"share": None, "intervals": [], "why": "never"}
     assert sum(line["debit"] - line["credit"] for line in detail["journal"]) == 0
-    assert (said("closes/999")[0], said("closes?programme_id=999")[0]) == (404, 404)
+    assert (said("closes/999")[0], said("closes?programme_id=999")[0]) == (404, 422)
 
 
 def test_the_command_closes_all_that_is_over(club: Programme, month: date) -> None:

@@ -67,4 +67,4 @@ def test_a_partner_is_added_pays_for_a_rule_and_is_settled(club: Programme, mont
     assert (told["key"], told["agreement"]["takes_per_thousand"]) == ("cafe", 950)
     [one] = said(f"statements?partner_id={cafe.pk}")[1]["items"]
     assert (one["month"], one["due"], one["closing"]) == (month.isoformat(), 1_200, 1_000)
-    assert (said("partners?programme_id=999")[0], said("statements?partner_id=999")[0]) == (404, 404)
+    assert (said("partners?programme_id=999")[0], said("statements?partner_id=999")[0]) == (422, 422)
