@@ -66,8 +66,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'customer',
-                'verbose_name_plural': 'customers',
-            },
+                'verbose_name_plural': 'customers',"indexes": [models.Index(fields=['family_name', 'given_name', 'id'], name='customer_by_name'),],"constraints": [models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='customer_key_not_empty'), models.CheckConstraint(condition=models.Q(('country', ''), ('country__regex', '^[A-Z]{2}$'), _connector='OR'), name='customer_country_iso'),],},
         ),
         migrations.CreateModel(
             name='Event',
@@ -175,7 +174,7 @@ class Migration(migrations.Migration):
                 ('customers', models.PositiveIntegerField()),
                 ('amount_year', models.BigIntegerField()),
                 ('at_stake', models.BigIntegerField()),
-            ],
+            ], options={"constraints": [models.UniqueConstraint(fields=('abc', 'segment', 'stage', 'risk', 'branch', 'channel'), name='score_cell_once'),],},
         ),
         migrations.CreateModel(
             name='SearchTerm',
@@ -224,18 +223,9 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'scores',
             },
         ),
-        migrations.AddIndex(
-            model_name='customer',
-            index=models.Index(fields=['family_name', 'given_name', 'id'], name='customer_by_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='customer_key_not_empty'),
-        ),
-        migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(('country', ''), ('country__regex', '^[A-Z]{2}$'), _connector='OR'), name='customer_country_iso'),
-        ),
+        
+        
+        
         migrations.AddField(
             model_name='contactpoint',
             name='customer',
@@ -271,10 +261,7 @@ class Migration(migrations.Migration):
             name='purchase',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='customers.purchase'),
         ),
-        migrations.AddConstraint(
-            model_name='scorecell',
-            constraint=models.UniqueConstraint(fields=('abc', 'segment', 'stage', 'risk', 'branch', 'channel'), name='score_cell_once'),
-        ),
+        
         migrations.AddField(
             model_name='searchterm',
             name='customer',

@@ -48,8 +48,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'erasure',
-                'verbose_name_plural': 'erasures',
-            },
+                'verbose_name_plural': 'erasures',"indexes": [models.Index(condition=models.Q(('status', 'waiting')), fields=['id'], name='erasure_waiting'),],"constraints": [models.CheckConstraint(condition=models.Q(('reason__in', ['request', 'objection', 'retention', 'mistake']), ('status__in', ['waiting', 'done'])), name='erasure_terms_known'),],},
         ),
         migrations.AddField(
             model_name='customer',
@@ -60,12 +59,6 @@ class Migration(migrations.Migration):
             model_name='customer',
             index=models.Index(condition=models.Q(('erasure__isnull', False)), fields=['erasure', 'id'], name='customer_of_erasure'),
         ),
-        migrations.AddIndex(
-            model_name='erasure',
-            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['id'], name='erasure_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='erasure',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['request', 'objection', 'retention', 'mistake']), ('status__in', ['waiting', 'done'])), name='erasure_terms_known'),
-        ),
+        
+        
     ]

@@ -55,8 +55,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'partner',
-                'verbose_name_plural': 'partners',
-            },
+                'verbose_name_plural': 'partners',"constraints": [models.UniqueConstraint(fields=('programme', 'key'), name='partner_once'), models.CheckConstraint(condition=models.Q(models.Q(('key', ''), _negated=True), models.Q(('name', ''), _negated=True)), name='partner_named'),],},
         ),
         migrations.CreateModel(
             name='Member',
@@ -74,8 +73,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'member',
-                'verbose_name_plural': 'members',
-            },
+                'verbose_name_plural': 'members',"constraints": [models.UniqueConstraint(fields=('programme', 'customer'), name='member_once'), models.UniqueConstraint(fields=('card_number', 'programme'), name='member_card_once'), models.CheckConstraint(condition=models.Q(('card_number', ''), _negated=True), name='member_has_card'), models.CheckConstraint(condition=models.Q(('pending__gte', 0), ('active__gte', 0), ('held__gte', 0), ('deficit__lte', 0)), name='member_never_overdrawn'),],},
         ),
         migrations.CreateModel(
             name='Hold',
@@ -91,8 +89,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'hold',
-                'verbose_name_plural': 'holds',
-            },
+                'verbose_name_plural': 'holds',"indexes": [models.Index(condition=models.Q(('closed_at', None)), fields=['member'], name='hold_open'), models.Index(condition=models.Q(('closed_at', None)), fields=['expires_at'], name='hold_lapses'),],"constraints": [models.UniqueConstraint(fields=('key', 'programme', 'member'), name='hold_once'), models.CheckConstraint(condition=models.Q(('amount__gt', 0), models.Q(('key', ''), _negated=True)), name='hold_of_something'),],},
         ),
         migrations.CreateModel(
             name='Entry',
@@ -124,8 +121,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'entry of the ledger',
-                'verbose_name_plural': 'entries of the ledger',
-            },
+                'verbose_name_plural': 'entries of the ledger',"indexes": [models.Index(fields=['member', '-id'], name='entry_of_member'), models.Index(fields=['recorded_at'], name='entry_recorded'), models.Index(condition=models.Q(('corrects__isnull', False)), fields=['corrects'], name='entry_corrects'), models.Index(condition=models.Q(('partner__isnull', False)), fields=['partner'], name='entry_of_partner'),],"constraints": [models.UniqueConstraint(fields=('key', 'programme', 'member'), name='entry_once'), models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='entry_key_not_empty'), models.CheckConstraint(condition=models.Q(('kind__in', ['grant', 'activate', 'hold', 'capture', 'release', 'claw_back', 'expire', 'restore', 'transfer', 'adjust'])), name='entry_kind_known'), models.CheckConstraint(condition=models.Q(('pending', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('active'), '+', models.F('held')), '+', models.F('deficit')), '+', models.F('issued')), '+', models.F('redeemed')), '+', models.F('expired')), '+', models.F('clawed_back')), '+', models.F('adjusted')), '+', models.F('transferred')), '+', models.F('partner_points')), '*', models.Value(-1)))), name='entry_adds_up_to_nothing'), models.CheckConstraint(condition=models.Q(('partner_points', 0), ('partner__isnull', False), _connector='OR'), name='entry_partner_is_named'),],},
         ),
         migrations.CreateModel(
             name='RuleVersion',
@@ -141,8 +137,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'version of a rule',
-                'verbose_name_plural': 'versions of rules',
-            },
+                'verbose_name_plural': 'versions of rules',"constraints": [models.UniqueConstraint(fields=('programme', 'key', 'version'), name='rule_version_once'), models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='rule_named'),],},
         ),
         migrations.CreateModel(
             name='Lot',
@@ -164,8 +159,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'lot of points',
-                'verbose_name_plural': 'lots of points',
-            },
+                'verbose_name_plural': 'lots of points',"indexes": [models.Index(condition=models.Q(('remaining__gt', 0)), fields=['member', 'expires_at', 'available_at'], name='lot_open'), models.Index(condition=models.Q(('remaining__gt', 0)), fields=['expires_at'], name='lot_lapses'), models.Index(condition=models.Q(('is_active', False)), fields=['available_at'], name='lot_waits'),],"constraints": [models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('remaining__gte', 0), ('remaining__lte', models.F('amount'))), name='lot_never_overdrawn'),],},
         ),
         migrations.CreateModel(
             name='TierScheme',
@@ -180,8 +174,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'version of the tiers',
-                'verbose_name_plural': 'versions of the tiers',
-            },
+                'verbose_name_plural': 'versions of the tiers',"constraints": [models.UniqueConstraint(fields=('programme', 'version'), name='tier_scheme_version_once'),],},
         ),
         migrations.CreateModel(
             name='Standing',
@@ -198,8 +191,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'standing',
-                'verbose_name_plural': 'standings',
-            },
+                'verbose_name_plural': 'standings',"indexes": [models.Index(fields=['member', '-id'], name='standing_latest'),],},
         ),
         migrations.CreateModel(
             name='Allocation',
@@ -252,112 +244,31 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('member', 'key'), name='adjustment_once'), models.CheckConstraint(condition=models.Q(models.Q(('points', 0), _negated=True), models.Q(('key', ''), _negated=True)), name='adjustment_of_something'), models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'done', 'refused'])), name='adjustment_state_known'), models.CheckConstraint(condition=models.Q(('decided_by', None), models.Q(('decided_by', models.F('asked_by')), _negated=True), _connector='OR'), name='adjustment_by_two')],
             },
         ),
-        migrations.AddConstraint(
-            model_name='partner',
-            constraint=models.UniqueConstraint(fields=('programme', 'key'), name='partner_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='partner',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('key', ''), _negated=True), models.Q(('name', ''), _negated=True)), name='partner_named'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.UniqueConstraint(fields=('programme', 'customer'), name='member_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.UniqueConstraint(fields=('card_number', 'programme'), name='member_card_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.CheckConstraint(condition=models.Q(('card_number', ''), _negated=True), name='member_has_card'),
-        ),
-        migrations.AddConstraint(
-            model_name='member',
-            constraint=models.CheckConstraint(condition=models.Q(('pending__gte', 0), ('active__gte', 0), ('held__gte', 0), ('deficit__lte', 0)), name='member_never_overdrawn'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(condition=models.Q(('closed_at', None)), fields=['member'], name='hold_open'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(condition=models.Q(('closed_at', None)), fields=['expires_at'], name='hold_lapses'),
-        ),
-        migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.UniqueConstraint(fields=('key', 'programme', 'member'), name='hold_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0), models.Q(('key', ''), _negated=True)), name='hold_of_something'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['member', '-id'], name='entry_of_member'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['recorded_at'], name='entry_recorded'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(condition=models.Q(('corrects__isnull', False)), fields=['corrects'], name='entry_corrects'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(condition=models.Q(('partner__isnull', False)), fields=['partner'], name='entry_of_partner'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.UniqueConstraint(fields=('key', 'programme', 'member'), name='entry_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='entry_key_not_empty'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['grant', 'activate', 'hold', 'capture', 'release', 'claw_back', 'expire', 'restore', 'transfer', 'adjust'])), name='entry_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('pending', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('active'), '+', models.F('held')), '+', models.F('deficit')), '+', models.F('issued')), '+', models.F('redeemed')), '+', models.F('expired')), '+', models.F('clawed_back')), '+', models.F('adjusted')), '+', models.F('transferred')), '+', models.F('partner_points')), '*', models.Value(-1)))), name='entry_adds_up_to_nothing'),
-        ),
-        migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('partner_points', 0), ('partner__isnull', False), _connector='OR'), name='entry_partner_is_named'),
-        ),
-        migrations.AddConstraint(
-            model_name='ruleversion',
-            constraint=models.UniqueConstraint(fields=('programme', 'key', 'version'), name='rule_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='ruleversion',
-            constraint=models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='rule_named'),
-        ),
-        migrations.AddIndex(
-            model_name='lot',
-            index=models.Index(condition=models.Q(('remaining__gt', 0)), fields=['member', 'expires_at', 'available_at'], name='lot_open'),
-        ),
-        migrations.AddIndex(
-            model_name='lot',
-            index=models.Index(condition=models.Q(('remaining__gt', 0)), fields=['expires_at'], name='lot_lapses'),
-        ),
-        migrations.AddIndex(
-            model_name='lot',
-            index=models.Index(condition=models.Q(('is_active', False)), fields=['available_at'], name='lot_waits'),
-        ),
-        migrations.AddConstraint(
-            model_name='lot',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('remaining__gte', 0), ('remaining__lte', models.F('amount'))), name='lot_never_overdrawn'),
-        ),
-        migrations.AddConstraint(
-            model_name='tierscheme',
-            constraint=models.UniqueConstraint(fields=('programme', 'version'), name='tier_scheme_version_once'),
-        ),
-        migrations.AddIndex(
-            model_name='standing',
-            index=models.Index(fields=['member', '-id'], name='standing_latest'),
-        ),
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
     ]

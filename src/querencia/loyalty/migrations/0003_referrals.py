@@ -39,8 +39,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'version of the referral terms',
-                'verbose_name_plural': 'versions of the referral terms',
-            },
+                'verbose_name_plural': 'versions of the referral terms',"constraints": [models.UniqueConstraint(fields=('programme', 'version'), name='referral_terms_version_once'),],},
         ),
         migrations.CreateModel(
             name='Referral',
@@ -67,8 +66,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'referral',
-                'verbose_name_plural': 'referrals',
-            },
+                'verbose_name_plural': 'referrals',"indexes": [models.Index(condition=models.Q(('state__in', ['claimed', 'qualified'])), fields=['id'], name='referral_open'), models.Index(condition=models.Q(('review', 'waiting')), fields=['id'], name='referral_waiting'),],"constraints": [models.CheckConstraint(condition=models.Q(('advocate', models.F('friend')), _negated=True), name='referral_of_two'), models.CheckConstraint(condition=models.Q(('state__in', ['claimed', 'qualified', 'rewarded', 'rejected', 'reversed'])), name='referral_state_known'), models.CheckConstraint(condition=models.Q(('review__in', ['', 'waiting', 'approved', 'refused'])), name='referral_review_known'), models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['qualified', 'rewarded', 'reversed']), _negated=True), models.Q(('due_at__isnull', False), ('purchase__isnull', False)), _connector='OR'), name='referral_by_a_purchase'), models.CheckConstraint(condition=models.Q(('state__in', ['rewarded', 'reversed']), models.Q(('advocate_points', 0), ('friend_points', 0)), _connector='OR'), name='referral_points_of_rewarded'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'rewarded'), _negated=True), models.Q(('review__in', ['', 'approved']), ('settled_at__isnull', False)), _connector='OR'), name='referral_rewarded_after_review'),],},
         ),
         migrations.CreateModel(
             name='ReferralCode',
@@ -84,41 +82,14 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('code', ''), _negated=True), name='referral_code_not_empty')],
             },
         ),
-        migrations.AddConstraint(
-            model_name='referralterms',
-            constraint=models.UniqueConstraint(fields=('programme', 'version'), name='referral_terms_version_once'),
-        ),
-        migrations.AddIndex(
-            model_name='referral',
-            index=models.Index(condition=models.Q(('state__in', ['claimed', 'qualified'])), fields=['id'], name='referral_open'),
-        ),
-        migrations.AddIndex(
-            model_name='referral',
-            index=models.Index(condition=models.Q(('review', 'waiting')), fields=['id'], name='referral_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='referral',
-            constraint=models.CheckConstraint(condition=models.Q(('advocate', models.F('friend')), _negated=True), name='referral_of_two'),
-        ),
-        migrations.AddConstraint(
-            model_name='referral',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['claimed', 'qualified', 'rewarded', 'rejected', 'reversed'])), name='referral_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='referral',
-            constraint=models.CheckConstraint(condition=models.Q(('review__in', ['', 'waiting', 'approved', 'refused'])), name='referral_review_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='referral',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['qualified', 'rewarded', 'reversed']), _negated=True), models.Q(('due_at__isnull', False), ('purchase__isnull', False)), _connector='OR'), name='referral_by_a_purchase'),
-        ),
-        migrations.AddConstraint(
-            model_name='referral',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['rewarded', 'reversed']), models.Q(('advocate_points', 0), ('friend_points', 0)), _connector='OR'), name='referral_points_of_rewarded'),
-        ),
-        migrations.AddConstraint(
-            model_name='referral',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'rewarded'), _negated=True), models.Q(('review__in', ['', 'approved']), ('settled_at__isnull', False)), _connector='OR'), name='referral_rewarded_after_review'),
-        ),
+        
+        
+        
+        
+        
+        
+        
+        
+        
         migrations.RunPython(guard, migrations.RunPython.noop, elidable=False),
     ]

@@ -24,8 +24,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'reward',
-                'verbose_name_plural': 'rewards',
-            },
+                'verbose_name_plural': 'rewards',"constraints": [models.UniqueConstraint(fields=('programme', 'key'), name='reward_once'), models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='reward_has_key'), models.CheckConstraint(condition=models.Q(('stock', None), ('stock__gte', 0), _connector='OR'), name='reward_never_oversold'),],},
         ),
         migrations.CreateModel(
             name='RewardVersion',
@@ -40,8 +39,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'version of a reward',
-                'verbose_name_plural': 'versions of rewards',
-            },
+                'verbose_name_plural': 'versions of rewards',"constraints": [models.UniqueConstraint(fields=('reward', 'version'), name='reward_version_once'),],},
         ),
         migrations.CreateModel(
             name='Voucher',
@@ -63,8 +61,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'voucher',
-                'verbose_name_plural': 'vouchers',
-            },
+                'verbose_name_plural': 'vouchers',"indexes": [models.Index(condition=models.Q(('member__isnull', False)), fields=['member', '-id'], name='voucher_of_member'), models.Index(condition=models.Q(('issued_at', None)), fields=['reward', 'id'], name='voucher_waiting'),],"constraints": [models.UniqueConstraint(fields=('code', 'programme'), name='voucher_code_once'), models.CheckConstraint(condition=models.Q(('code', ''), _negated=True), name='voucher_has_code'), models.CheckConstraint(condition=models.Q(('origin__in', ['own', 'imported', 'shared'])), name='voucher_origin_known'), models.CheckConstraint(condition=models.Q(('uses__gte', 0), models.Q(('uses_max', None), ('uses__lte', models.F('uses_max')), _connector='OR')), name='voucher_never_overused'),],},
         ),
         migrations.CreateModel(
             name='Redemption',
@@ -88,8 +85,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'redemption',
-                'verbose_name_plural': 'redemptions',
-            },
+                'verbose_name_plural': 'redemptions',"indexes": [models.Index(fields=['member', '-id'], name='redemption_of_member'), models.Index(condition=models.Q(('state', 'waiting')), fields=['expires_at'], name='redemption_waits'),],"constraints": [models.UniqueConstraint(fields=('key', 'programme'), name='redemption_once'), models.CheckConstraint(condition=models.Q(models.Q(('key', ''), _negated=True), ('points__gte', 0)), name='redemption_named'), models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'done', 'cancelled', 'lapsed', 'returned'])), name='redemption_state_known'),],},
         ),
         migrations.CreateModel(
             name='VoucherUse',
@@ -107,75 +103,23 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'use of a voucher',
-                'verbose_name_plural': 'uses of vouchers',
-            },
+                'verbose_name_plural': 'uses of vouchers',"constraints": [models.UniqueConstraint(fields=('order_key', 'source', 'voucher'), name='voucher_use_once'), models.CheckConstraint(condition=models.Q(('discount__gte', 0), ('discount__lte', models.F('order_amount')), ('points_back__gte', 0), ('points_back__lte', models.F('points'))), name='voucher_never_pays_more_than_the_order'),],},
         ),
-        migrations.AddConstraint(
-            model_name='reward',
-            constraint=models.UniqueConstraint(fields=('programme', 'key'), name='reward_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='reward',
-            constraint=models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='reward_has_key'),
-        ),
-        migrations.AddConstraint(
-            model_name='reward',
-            constraint=models.CheckConstraint(condition=models.Q(('stock', None), ('stock__gte', 0), _connector='OR'), name='reward_never_oversold'),
-        ),
-        migrations.AddConstraint(
-            model_name='rewardversion',
-            constraint=models.UniqueConstraint(fields=('reward', 'version'), name='reward_version_once'),
-        ),
-        migrations.AddIndex(
-            model_name='voucher',
-            index=models.Index(condition=models.Q(('member__isnull', False)), fields=['member', '-id'], name='voucher_of_member'),
-        ),
-        migrations.AddIndex(
-            model_name='voucher',
-            index=models.Index(condition=models.Q(('issued_at', None)), fields=['reward', 'id'], name='voucher_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='voucher',
-            constraint=models.UniqueConstraint(fields=('code', 'programme'), name='voucher_code_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='voucher',
-            constraint=models.CheckConstraint(condition=models.Q(('code', ''), _negated=True), name='voucher_has_code'),
-        ),
-        migrations.AddConstraint(
-            model_name='voucher',
-            constraint=models.CheckConstraint(condition=models.Q(('origin__in', ['own', 'imported', 'shared'])), name='voucher_origin_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='voucher',
-            constraint=models.CheckConstraint(condition=models.Q(('uses__gte', 0), models.Q(('uses_max', None), ('uses__lte', models.F('uses_max')), _connector='OR')), name='voucher_never_overused'),
-        ),
-        migrations.AddIndex(
-            model_name='redemption',
-            index=models.Index(fields=['member', '-id'], name='redemption_of_member'),
-        ),
-        migrations.AddIndex(
-            model_name='redemption',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['expires_at'], name='redemption_waits'),
-        ),
-        migrations.AddConstraint(
-            model_name='redemption',
-            constraint=models.UniqueConstraint(fields=('key', 'programme'), name='redemption_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='redemption',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('key', ''), _negated=True), ('points__gte', 0)), name='redemption_named'),
-        ),
-        migrations.AddConstraint(
-            model_name='redemption',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'done', 'cancelled', 'lapsed', 'returned'])), name='redemption_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='voucheruse',
-            constraint=models.UniqueConstraint(fields=('order_key', 'source', 'voucher'), name='voucher_use_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='voucheruse',
-            constraint=models.CheckConstraint(condition=models.Q(('discount__gte', 0), ('discount__lte', models.F('order_amount')), ('points_back__gte', 0), ('points_back__lte', models.F('points'))), name='voucher_never_pays_more_than_the_order'),
-        ),
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
     ]

@@ -40,8 +40,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'version of a gesture',
-                'verbose_name_plural': 'versions of gestures',
-            },
+                'verbose_name_plural': 'versions of gestures',"constraints": [models.UniqueConstraint(fields=('programme', 'kind', 'version'), name='gesture_version_once'), models.CheckConstraint(condition=models.Q(('kind__in', ['birthday', 'anniversary', 'appreciation', 'welcome'])), name='gesture_kind_known'),],},
         ),
         migrations.CreateModel(
             name='Gesture',
@@ -57,8 +56,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'gesture',
-                'verbose_name_plural': 'gestures',
-            },
+                'verbose_name_plural': 'gestures',"indexes": [models.Index(fields=['kind', 'made_at'], name='gesture_made'),],"constraints": [models.UniqueConstraint(fields=('member', 'kind', 'year'), name='gesture_once'), models.CheckConstraint(condition=models.Q(('points__gt', 0)), name='gesture_of_something'),],},
         ),
         migrations.CreateModel(
             name='GestureDay',
@@ -75,25 +73,10 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('programme', 'on'), name='gesture_day_once')],
             },
         ),
-        migrations.AddConstraint(
-            model_name='gestureterms',
-            constraint=models.UniqueConstraint(fields=('programme', 'kind', 'version'), name='gesture_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='gestureterms',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['birthday', 'anniversary', 'appreciation', 'welcome'])), name='gesture_kind_known'),
-        ),
-        migrations.AddIndex(
-            model_name='gesture',
-            index=models.Index(fields=['kind', 'made_at'], name='gesture_made'),
-        ),
-        migrations.AddConstraint(
-            model_name='gesture',
-            constraint=models.UniqueConstraint(fields=('member', 'kind', 'year'), name='gesture_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='gesture',
-            constraint=models.CheckConstraint(condition=models.Q(('points__gt', 0)), name='gesture_of_something'),
-        ),
+        
+        
+        
+        
+        
         migrations.RunPython(guard, migrations.RunPython.noop, elidable=False),
     ]

@@ -54,8 +54,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'agreement',
-                'verbose_name_plural': 'agreements',
-            },
+                'verbose_name_plural': 'agreements',"constraints": [models.UniqueConstraint(fields=('partner', 'version'), name='agreement_version_once'), models.CheckConstraint(condition=models.Q(('funds_per_thousand__gte', 0), ('takes_per_thousand__gte', 0)), name='agreement_not_negative'), models.CheckConstraint(condition=models.Q(('starts_on__day', 1), models.Q(('ends_on', None), models.Q(('ends_on__day', 1), ('ends_on__gt', models.F('starts_on'))), _connector='OR')), name='agreement_of_whole_months'),],},
         ),
         migrations.CreateModel(
             name='Statement',
@@ -74,28 +73,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'statement',
-                'verbose_name_plural': 'statements',
-            },
+                'verbose_name_plural': 'statements',"constraints": [models.UniqueConstraint(fields=('partner', 'month'), name='statement_once'), models.UniqueConstraint(fields=('programme', 'number'), name='statement_number_once'),],},
         ),
-        migrations.AddConstraint(
-            model_name='agreement',
-            constraint=models.UniqueConstraint(fields=('partner', 'version'), name='agreement_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='agreement',
-            constraint=models.CheckConstraint(condition=models.Q(('funds_per_thousand__gte', 0), ('takes_per_thousand__gte', 0)), name='agreement_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='agreement',
-            constraint=models.CheckConstraint(condition=models.Q(('starts_on__day', 1), models.Q(('ends_on', None), models.Q(('ends_on__day', 1), ('ends_on__gt', models.F('starts_on'))), _connector='OR')), name='agreement_of_whole_months'),
-        ),
-        migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.UniqueConstraint(fields=('partner', 'month'), name='statement_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.UniqueConstraint(fields=('programme', 'number'), name='statement_number_once'),
-        ),
+        
+        
+        
+        
+        
         migrations.RunPython(guard, unguard),
     ]

@@ -33,8 +33,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'run',
                 'verbose_name_plural': 'runs',
-                'ordering': ['-id'],
-            },
+                'ordering': ['-id'],"constraints": [models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('status',), name='measures_run_one_at_a_time'),],},
         ),
         migrations.CreateModel(
             name='Measure',
@@ -80,8 +79,5 @@ class Migration(migrations.Migration):
                 ('run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='findings', to='measures.run')),
             ],
         ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('status',), name='measures_run_one_at_a_time'),
-        ),
+        
     ]

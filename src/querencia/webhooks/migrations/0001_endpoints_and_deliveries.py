@@ -30,8 +30,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'endpoint',
-                'verbose_name_plural': 'endpoints',
-            },
+                'verbose_name_plural': 'endpoints',"constraints": [models.CheckConstraint(condition=models.Q(models.Q(('url', ''), _negated=True), models.Q(('secret', ''), _negated=True)), name='endpoint_named'),],},
         ),
         migrations.CreateModel(
             name='Delivery',
@@ -51,23 +50,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'delivery',
-                'verbose_name_plural': 'deliveries',
-            },
+                'verbose_name_plural': 'deliveries',"indexes": [models.Index(condition=models.Q(('status', 'waiting')), fields=['endpoint', 'next_at'], name='delivery_waiting'), models.Index(fields=['endpoint', 'status', '-id'], name='delivery_of_endpoint'),],"constraints": [models.UniqueConstraint(fields=('event', 'endpoint'), name='delivery_once'),],},
         ),
-        migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('url', ''), _negated=True), models.Q(('secret', ''), _negated=True)), name='endpoint_named'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['endpoint', 'next_at'], name='delivery_waiting'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['endpoint', 'status', '-id'], name='delivery_of_endpoint'),
-        ),
-        migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('event', 'endpoint'), name='delivery_once'),
-        ),
+        
+        
+        
+        
     ]
