@@ -48,7 +48,7 @@ OF_RETURN = {"unknown": Fault("No code was used for this order.", "unknown_order
 class VoucherMeant(OfProgramme):
     """A code, and what is bought with it."""
 
-    model_config = {"json_schema_extra": {"examples": [{"code": "7KQ2-MX4D-9RWA", "order_amount": 4590}]}}
+    model_config = {"json_schema_extra": {"examples": [{"code": "7KQ2-MX4D-9RWB", "order_amount": 4590}]}}
     code: Code  # type: ignore[valid-type]
     order_amount: Order | None = None
     """In minor units; left out, only whether it can be used."""
@@ -76,7 +76,7 @@ class UseGiven(OfProgramme):
 
     model_config = {
         "json_schema_extra": {
-            "examples": [{"code": "7KQ2-MX4D-9RWA", "order_key": "T1-20260501-0042", "order_amount": 4590}]
+            "examples": [{"code": "7KQ2-MX4D-9RWB", "order_key": "T1-20260501-0042", "order_amount": 4590}]
         }
     }
     code: Code  # type: ignore[valid-type]
