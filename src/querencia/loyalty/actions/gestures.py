@@ -101,10 +101,9 @@ def _whom(programme: Programme, kind: str, terms: Terms, on: date) -> Iterator[S
 
 
 def _born(on: date) -> Q:
-    found = Q(pk=None)
-    for month, day in gestures.celebrated(on):
-        found |= Q(birthday__month=month, birthday__day=day)
-    return found
+    # As days, which the database compares; it would take each birthday apart, and SQLite asks Python to.
+    first = Customer.objects.aggregate(first=Min("birthday"))["first"]
+    return Q(birthday__in=list(_years(on, first.year if first else on.year, on.year + 1)))
 
 
 def _joined(programme: Programme, on: date) -> Q:
@@ -112,13 +111,18 @@ def _joined(programme: Programme, on: date) -> Q:
     zone = programme.time_zone
     first = Member.objects.filter(programme=programme).aggregate(first=Min("joined_at"))["first"]
     found = Q(pk=None)
-    for year in range(local_day(first, zone).year if first else on.year, on.year):
+    for joined in _years(on, local_day(first, zone).year if first else on.year, on.year):
+        starts = expiry.day_ends(joined - timedelta(days=1), zone=zone)
+        found |= Q(joined_at__gte=starts, joined_at__lt=expiry.day_ends(joined, zone=zone))
+    return found
+
+
+def _years(on: date, first: int, before: int) -> Iterator[date]:
+    """The days of these years that are celebrated on a day."""
+    for year in range(first, before):
         for month, day in gestures.celebrated(on):
             if (month, day) != (2, 29) or isleap(year):
-                joined = date(year, month, day)
-                starts = expiry.day_ends(joined - timedelta(days=1), zone=zone)
-                found |= Q(joined_at__gte=starts, joined_at__lt=expiry.day_ends(joined, zone=zone))
-    return found
+                yield date(year, month, day)
 
 
 @transaction.atomic

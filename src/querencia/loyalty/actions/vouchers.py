@@ -69,7 +69,10 @@ def use(*, programme: Programme, uses: Sequence[NewUse], at: datetime, staff: St
     with transaction.atomic():
         found = looked.by_code(programme, (codes.normal(each.code) for each in uses))
         _lock(programme, list(found.values()), at)
-        return [_use(programme, each, at, staff) for each in uses]
+        made: list[VoucherUse] = []
+        done = [_use(programme, each, made, at, staff) for each in uses]
+        _tell(kinds.VOUCHER_USED, made, at)
+    return done
 
 
 def _lock(programme: Programme, vouchers: Sequence[Voucher], at: datetime) -> None:
@@ -79,7 +82,8 @@ def _lock(programme: Programme, vouchers: Sequence[Voucher], at: datetime) -> No
     list(mine.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
-def _use(programme: Programme, asked: NewUse, at: datetime, staff: Staff | None) -> Used:
+def _use(programme: Programme, asked: NewUse, made: list[VoucherUse], at: datetime, staff: Staff | None) -> Used:
+    """``made``: takes the new use, to be told of."""
     [checked] = looked.check(programme, [(asked.code, asked.amount)], at=at)
     voucher, terms, redemption = checked.voucher, checked.terms, checked.redemption
     if voucher is None or terms is None:
@@ -111,7 +115,7 @@ def _use(programme: Programme, asked: NewUse, at: datetime, staff: Staff | None)
         points=points,
         at=at,
     )
-    _tell(kinds.VOUCHER_USED, [row], at)
+    made.append(row)
     return Used(CREATED, row.pk, row.discount, points)
 
 

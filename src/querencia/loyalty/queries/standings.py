@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Protocol
 
-from django.db.models import Sum
+from django.db.models import Max, Sum
 
 from querencia.common.time import day_number, local_day
 from querencia.customers.models import Purchase
@@ -34,8 +34,8 @@ def latest(member_ids: Iterable[int]) -> dict[int, Standing]:
     """By member where they stand now; whoever never stood anywhere is left out."""
     found: dict[int, Standing] = {}
     for some in persons.asked(member_ids):
-        for row in Standing.objects.filter(member_id__in=some).order_by("pk"):
-            found[row.member_id] = row
+        newest = Standing.objects.filter(member_id__in=some).order_by().values("member_id").annotate(newest=Max("pk"))
+        found |= {row.member_id: row for row in Standing.objects.filter(pk__in=newest.values("newest"))}
     return found
 
 
@@ -148,28 +148,27 @@ def stands(
     """Of each group of members that are one person."""
     today = local_day(at, programme.time_zone)
     wanted = [pk for group in groups for pk in group]
-    rows = {row.pk: row for some in persons.asked(wanted) for row in Member.objects.filter(pk__in=some)}
-    customers = persons.nodes({row.customer_id for row in rows.values()})
+    rows = {
+        pk: (customer, joined_at)
+        for some in persons.asked(wanted)
+        for pk, customer, joined_at in Member.objects.filter(pk__in=some).values_list("pk", "customer_id", "joined_at")
+    }
+    customers = persons.nodes(customer for customer, _joined_at in rows.values())
     known = latest(wanted)
     standing_of, rolling = [], []
     for group in groups:
         row = best(scheme, [known[pk] for pk in group if pk in known])
         standing_of.append(tiers.Standing(row.tier, row.since, row.until) if row else tiers.Standing())
-        everybody = {node for pk in group for node in customers[rows[pk].customer_id]}
-        joined = min(rows[pk].joined_at for pk in group)
+        everybody = {node for pk in group for node in customers[rows[pk][0]]}
+        joined = min(rows[pk][1] for pk in group)
         rolling.append(Asked(tuple(group), tuple(sorted(everybody)), joined, tiers.rolling_period(scheme, today)))
     kept = [
         replace(each, days=tiers.kept_period(scheme, standing, today))
         for each, standing in zip(rolling, standing_of, strict=True)
     ]
-    figures = zip(
-        groups,
-        standing_of,
-        metrics(programme, scheme.metric, rolling),
-        metrics(programme, scheme.metric, kept),
-        strict=True,
-    )
-    return [Stands(group[0], standing, up, keep) for group, standing, up, keep in figures]
+    figures = metrics(programme, scheme.metric, [*rolling, *kept])
+    told = zip(groups, standing_of, figures[: len(groups)], figures[len(groups) :], strict=True)
+    return [Stands(group[0], standing, up, keep) for group, standing, up, keep in told]
 
 
 @dataclass(frozen=True)
