@@ -124,6 +124,20 @@ def test_no_drawer_for_everything_and_no_signals() -> None:
     assert not signals, f"{signals} use signals: call it in flows, or add a reaction"
 
 
+def test_no_two_things_of_rest_are_called_alike() -> None:
+    """The document of the API names its parts by their classes: the second of a name would pass for the first."""
+    places: dict[str, list[str]] = {}
+    for path in modules("api/rest"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(name(path))
+            elif isinstance(node, ast.TypeAlias):
+                places.setdefault(node.name.id, []).append(name(path))
+    assert len(places) > 100, "this test sees nothing any more"
+    alike = {each: where for each, where in places.items() if len(where) > 1}
+    assert not alike, f"Say in the name what {alike} are of"
+
+
 def test_nothing_of_a_machine_is_committed() -> None:
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
     pattern = re.compile(r"(?<![\w.])/(work|root|farm|home/\w+)/|/tmp/[a-z]")

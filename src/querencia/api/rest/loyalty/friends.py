@@ -34,7 +34,7 @@ from querencia.loyalty.models import Programme, Referral
 from querencia.loyalty.queries import naming, referrals
 
 router = Router(tags=[TAG])
-type State = Literal["claimed", "qualified", "on_hold", "rewarded", "rejected", "reversed"]
+type ReferralState = Literal["claimed", "qualified", "on_hold", "rewarded", "rejected", "reversed"]
 WHY = {
     "no_terms": Fault("Bringing friends earns nothing now.", "no_terms", "/code"),
     "unknown_code": Fault("Nobody in the programme has this code.", "unknown_code", "/code"),
@@ -82,7 +82,7 @@ class ReferralTold(Told):
     advocate_id: int
     """The member who brought them."""
     friend_id: int
-    state: State
+    state: ReferralState
     """`on_hold` until the return window of what they bought ends, at `due_at`."""
     is_waiting: bool
     """Somebody is to look at it before anybody is rewarded."""

@@ -60,7 +60,7 @@ OF_REDEMPTION = {
     "used": Fault("It was used, or handed over.", "used", "/key"),
     "given_out": Fault("The code is of somebody else's making, and told already.", "given_out", "/key"),
 }
-type State = Literal["waiting", "done", "cancelled", "lapsed", "returned"]
+type RedemptionState = Literal["waiting", "done", "cancelled", "lapsed", "returned"]
 
 
 class RewardTold(Told):
@@ -124,7 +124,7 @@ class RedemptionTold(Told):
     reward: str
     """Its key."""
     points: int
-    state: State
+    state: RedemptionState
     why: str
     """What it was given for; empty: it was redeemed for points."""
     code: str
