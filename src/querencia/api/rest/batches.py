@@ -36,23 +36,15 @@ def many[Item: BaseModel](
     write: Callable[[Sequence[Item]], list[Outcome]],
     *,
     told: type[Outcomes] = Outcomes,
-    reject: Callable[..., Outcome] = rejected,
 ) -> Answer:
-    """Answer each item: those that cannot be read are rejected, and none of the others for it. ``told`` and ``reject``
-    answer with more than most do."""
+    """Answer each item: those that cannot be read are rejected, and none of the others for it. ``told`` answers with
+    more than most do."""
     usable = [each for each in given.items if not isinstance(each, Unusable)]
     written = iter(write(usable)) if usable else iter(())
-    results = [reject(*each.faults) if isinstance(each, Unusable) else next(written) for each in given.items]
+    results = [rejected(*each.faults) if isinstance(each, Unusable) else next(written) for each in given.items]
     counts = Counter(each.result for each in results)
-    return Answer(
-        told(
-            results=results,
-            created=counts["created"],
-            updated=counts["updated"],
-            unchanged=counts["unchanged"],
-            rejected=counts["rejected"],
-        )
-    )
+    said = {name: counts[name] for name in ("created", "updated", "unchanged", "rejected")}
+    return Answer(told.model_validate({"results": results, **said}, from_attributes=True))
 
 
 def one[Item: BaseModel](given: Item, write: Callable[[Sequence[Item]], list[Outcome]], *, place: str = "") -> Answer:

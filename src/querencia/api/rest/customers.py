@@ -29,7 +29,7 @@ from querencia.api.rest.fields import (
     rejected,
     text,
 )
-from querencia.api.rest.problems import Fault, Problem
+from querencia.api.rest.problems import Fault, Problem, found_or_not
 from querencia.business import queries as business
 from querencia.common.time import now
 from querencia.customers.actions.profiles import Kept, Profile, keep_profiles
@@ -362,10 +362,7 @@ def told(who: Person, *, asked_for: int | None = None) -> CustomerTold:
 
 def person(customer_id: int) -> Person:
     """The person that a customer is. Raises Problem."""
-    found = profile.person(customer_id)
-    if found is None:
-        raise Problem("not_found", "There is no such customer.")
-    return found
+    return found_or_not(profile.person(customer_id), "There is no such customer.")
 
 
 def _customer(pk: int) -> Answer:

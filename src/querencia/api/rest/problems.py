@@ -72,6 +72,13 @@ class Problem(Exception):
         return HttpResponse(json.dumps(said), status=status, content_type=MEDIA_TYPE, headers=dict(self.headers))
 
 
+def found_or_not[Row](row: Row | None, said: str) -> Row:
+    """What stands at the address; raises Problem where nothing does."""
+    if row is None:
+        raise Problem("not_found", said)
+    return row
+
+
 def type_of(code: str) -> str:
     """The address of the words about a kind of problem."""
     return f"{settings.PUBLIC_URL}/api/docs#problem-{code}"

@@ -10,7 +10,7 @@ from ninja import Path, Query, Router
 from querencia.api.rest.endpoint import Answer, endpoint
 from querencia.api.rest.fields import AskedId, Given, Told
 from querencia.api.rest.loyalty.naming import NO_LIST_OF, TAG
-from querencia.api.rest.problems import Problem
+from querencia.api.rest.problems import Problem, found_or_not
 from querencia.loyalty import closing
 from querencia.loyalty.models import Close
 from querencia.loyalty.queries import closing as queries
@@ -121,9 +121,7 @@ def list_closes(request: HttpRequest, asked: Query[ClosesAsked]) -> Answer:
 )
 def get_close(request: HttpRequest, here: Path[CloseHere]) -> Answer:
     """With its accounts and its journal."""
-    row = queries.close_by_id(here.close_id)
-    if row is None:
-        raise Problem("not_found", "There is no such closed month.")
+    row = found_or_not(queries.close_by_id(here.close_id), "There is no such closed month.")
     journal = row.document["journal"]
     more = {
         "accounts": row.document["accounts"],

@@ -25,9 +25,9 @@ from querencia.api.rest.loyalty.naming import (
     by_programme,
     members,
     refused,
-    unread,
+    the_member,
 )
-from querencia.api.rest.problems import Fault, Problem
+from querencia.api.rest.problems import Fault, Problem, found_or_not
 from querencia.common.time import now
 from querencia.loyalty import actions
 from querencia.loyalty.models import Programme, Referral
@@ -147,7 +147,7 @@ def claim_referral(request: HttpRequest, given: ReferralGiven) -> Answer:
 )
 def claim_referrals(request: HttpRequest, given: Many[ReferralGiven]) -> Answer:
     """Up to 1,000 in one transaction, in order, each answered by itself."""
-    return batches.many(given, _claim, told=PointsOutcomes, reject=unread)
+    return batches.many(given, _claim, told=PointsOutcomes)
 
 
 @endpoint(
@@ -161,9 +161,7 @@ def claim_referrals(request: HttpRequest, given: Many[ReferralGiven]) -> Answer:
 def get_referral(request: HttpRequest, here: Path[ReferralHere]) -> Answer:
     """How far a friend has come."""
     row = referrals.by_id([here.referral_id]).get(here.referral_id)
-    if row is None:
-        raise Problem("not_found", "There is no such referral.")
-    return Answer(_told(row, now()))
+    return Answer(_told(found_or_not(row, "There is no such referral."), now()))
 
 
 @endpoint(
@@ -176,10 +174,7 @@ def get_referral(request: HttpRequest, here: Path[ReferralHere]) -> Answer:
 )
 def get_referrals(request: HttpRequest, here: Path[MemberHere], asked: Query[pages.Asked]) -> Answer:
     """Friend by friend, the latest first."""
-    row = naming.by_id([here.member_id]).get(here.member_id)
-    if row is None:
-        raise Problem("not_found", "There is no such member.")
-    found = referrals.brought(row, before=pages.place(request, asked), size=asked.limit + 1)
+    found = referrals.brought(the_member(here.member_id), before=pages.place(request, asked), size=asked.limit + 1)
     after = found[asked.limit - 1].pk if len(found) > asked.limit else None
     at = now()
     return pages.page(request, asked, [_told(each, at) for each in found[: asked.limit]], after, ReferralPage)

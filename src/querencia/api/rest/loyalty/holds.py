@@ -24,7 +24,6 @@ from querencia.api.rest.loyalty.naming import (
     by_programme,
     members,
     refused,
-    unread,
 )
 from querencia.api.rest.problems import Fault
 from querencia.api.rest.together import Ticket
@@ -135,7 +134,7 @@ def hold_points(request: HttpRequest, given: HoldGiven) -> Ticket:
 )
 def hold_points_of_many(request: HttpRequest, given: Many[HoldGiven]) -> Answer:
     """Up to 1,000 in one transaction, in order, each answered by itself."""
-    return batches.many(given, _hold, told=PointsOutcomes, reject=unread)
+    return batches.many(given, _hold, told=PointsOutcomes)
 
 
 @endpoint(
@@ -162,7 +161,7 @@ def release_points(request: HttpRequest, given: ReleaseGiven) -> Ticket:
 )
 def release_points_of_many(request: HttpRequest, given: Many[ReleaseGiven]) -> Answer:
     """Up to 1,000 in one transaction, each answered by itself."""
-    return batches.many(given, _release, told=PointsOutcomes, reject=unread)
+    return batches.many(given, _release, told=PointsOutcomes)
 
 
 @endpoint(
@@ -189,7 +188,7 @@ def capture_points(request: HttpRequest, given: CaptureGiven) -> Ticket:
 )
 def capture_points_of_many(request: HttpRequest, given: Many[CaptureGiven]) -> Answer:
     """Up to 1,000 in one transaction, each answered by itself."""
-    return batches.many(given, _capture, told=PointsOutcomes, reject=unread)
+    return batches.many(given, _capture, told=PointsOutcomes)
 
 
 @endpoint(
@@ -216,7 +215,7 @@ def restore_points(request: HttpRequest, given: RestoreGiven) -> Ticket:
 )
 def restore_points_of_many(request: HttpRequest, given: Many[RestoreGiven]) -> Answer:
     """Up to 1,000 in one transaction, each answered by itself."""
-    return batches.many(given, _restore, told=PointsOutcomes, reject=unread)
+    return batches.many(given, _restore, told=PointsOutcomes)
 
 
 def _hold(items: Sequence[HoldGiven]) -> list[Outcome]:

@@ -37,9 +37,9 @@ from querencia.api.rest.loyalty.naming import (
     by_programme,
     members,
     refused,
-    unread,
+    the_member,
 )
-from querencia.api.rest.problems import Fault, Problem
+from querencia.api.rest.problems import Fault, found_or_not
 from querencia.common.time import now
 from querencia.customers.actions.profiles import named
 from querencia.customers.queries import facts, persons
@@ -200,7 +200,7 @@ def enrol_member(request: HttpRequest, given: EnrolGiven) -> Answer:
 )
 def enrol_members(request: HttpRequest, given: Many[EnrolGiven]) -> Answer:
     """Up to 1,000 members in one transaction, each answered by itself."""
-    return batches.many(given, _enrol, told=PointsOutcomes, reject=unread)
+    return batches.many(given, _enrol, told=PointsOutcomes)
 
 
 @endpoint(
@@ -232,7 +232,7 @@ def get_member_by_card(request: HttpRequest, here: Path[CardHere], asked: Query[
     at = now()
     programme = Programmes(at).one(asked.programme_id)
     row = naming.by_card(programme, [here.card_number]).get(here.card_number)
-    return _member(row, at)
+    return _member(found_or_not(row, "There is no such member."), at)
 
 
 @endpoint(
@@ -245,7 +245,7 @@ def get_member_by_card(request: HttpRequest, here: Path[CardHere], asked: Query[
 )
 def get_member(request: HttpRequest, here: Path[MemberHere]) -> Answer:
     """What they have now, what lapses first, and where they stand."""
-    return _member(naming.by_id([here.member_id]).get(here.member_id), now())
+    return _member(the_member(here.member_id), now())
 
 
 @endpoint(
@@ -258,10 +258,7 @@ def get_member(request: HttpRequest, here: Path[MemberHere]) -> Answer:
 )
 def get_history(request: HttpRequest, here: Path[MemberHere], asked: Query[pages.Asked]) -> Answer:
     """Entry by entry, the newest first, each with the reasons that were written down with it."""
-    row = naming.by_id([here.member_id]).get(here.member_id)
-    if row is None:
-        raise Problem("not_found", "There is no such member.")
-    moved = queries.history(row, before=pages.place(request, asked), size=asked.limit + 1)
+    moved = queries.history(the_member(here.member_id), before=pages.place(request, asked), size=asked.limit + 1)
     after = moved[asked.limit - 1].pk if len(moved) > asked.limit else None
     return pages.page(request, asked, _moved(moved[: asked.limit]), after, MovedPage)
 
@@ -290,9 +287,7 @@ def _enrol(items: Sequence[EnrolGiven]) -> list[Outcome]:
     return by_programme(items, at, work)
 
 
-def _member(row: Member | None, at: datetime) -> Answer:
-    if row is None:
-        raise Problem("not_found", "There is no such member.")
+def _member(row: Member, at: datetime) -> Answer:
     headers = {"Content-Location": f"/api/v1/loyalty/members/{row.pk}"}
     return Answer(_told({row.pk: row}, at)[row.pk], headers=headers)
 

@@ -1,18 +1,18 @@
 """Which programme and which member is meant, and what is answered of points that moved."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from django.utils.translation import gettext_noop as _
 from pydantic import ConfigDict, model_validator
 
-from querencia.api.rest.fields import CustomerGiven, ErrorTold, Given, Id, Outcome, Outcomes, reference, rejected, text
-from querencia.api.rest.problems import Fault, Problem
+from querencia.api.rest.fields import CustomerGiven, Given, Id, Outcome, Outcomes, reference, rejected, text
+from querencia.api.rest.problems import Fault, Problem, found_or_not
 from querencia.customers.actions.profiles import find
 from querencia.loyalty import queries
-from querencia.loyalty.models import Programme
+from querencia.loyalty.models import Member, Programme
 from querencia.loyalty.queries import naming
 
 TAG = _("Loyalty")
@@ -93,6 +93,11 @@ def _runs(programme: Programme, at: datetime) -> bool:
     return starts is not None and starts <= at and (ends is None or at < ends)
 
 
+def the_member(member_id: int) -> Member:
+    """Whoever has this id; raises Problem."""
+    return found_or_not(naming.by_id([member_id]).get(member_id), "There is no such member.")
+
+
 def members(programme: Programme, given: Sequence[MemberGiven]) -> list[int]:
     """The member whom each names; 0 where there is none. Nobody is created for it."""
     known = naming.by_id(each.id for each in given if each.id is not None)
@@ -123,6 +128,8 @@ class Became:
     member_id: int = 0
     points: int = 0
     fault: Fault | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+    """What an outcome of its kind says besides."""
 
 
 def refused(fault: Fault) -> Became:
@@ -137,7 +144,10 @@ def became(done: Any, member_id: int, faults: dict[str, Fault]) -> Became:
 
 
 def by_programme[Item: AskedOfProgramme](
-    items: Sequence[Item], at: datetime, work: Callable[[Programme, Sequence[Item]], list[Became]]
+    items: Sequence[Item],
+    at: datetime,
+    work: Callable[[Programme, Sequence[Item]], list[Became]],
+    told: type[PointsOutcome] = PointsOutcome,
 ) -> list[Outcome]:
     """Do the work for the items of each programme together; what became of each, in order, and what is left."""
     programmes = Programmes(at)
@@ -150,24 +160,16 @@ def by_programme[Item: AskedOfProgramme](
     for n, each in enumerate(meant):
         if isinstance(each, Fault):
             found[n] = refused(each)
-    return _told([found[n] for n in range(len(items))], at)
+    return _told([found[n] for n in range(len(items))], at, told)
 
 
-def _told(found: Sequence[Became], at: datetime) -> list[Outcome]:
+def _told(found: Sequence[Became], at: datetime, told: type[PointsOutcome]) -> list[Outcome]:
     left = queries.spendable({each.member_id for each in found if each.member_id}, at=at)
     outcomes: list[Outcome] = []
     for each in found:
         has = left.get(each.member_id)
-        told: dict[str, Any] = {"result": each.result, "points": each.points}
+        said: dict[str, Any] = {"result": each.result, "points": each.points, **each.more}
         if has:
-            told |= {"id": each.member_id, "customer_id": has.customer_id, "available": has.available}
-        outcomes.append(PointsOutcome(**told, errors=_errors([each.fault] if each.fault else [])))
+            said |= {"id": each.member_id, "customer_id": has.customer_id, "available": has.available}
+        outcomes.append(told(**said, errors=rejected(each.fault).errors if each.fault else []))
     return outcomes
-
-
-def unread(*faults: Fault) -> Outcome:
-    return PointsOutcome(result="rejected", errors=_errors(faults))
-
-
-def _errors(faults: Iterable[Fault]) -> list[ErrorTold]:
-    return rejected(*faults).errors

@@ -25,7 +25,6 @@ from querencia.api.rest.loyalty.naming import (
     by_programme,
     members,
     refused,
-    unread,
 )
 from querencia.api.rest.loyalty.rewards import OfferTold, offers
 from querencia.api.rest.loyalty.vouchers import VoucherTold, voucher_told
@@ -192,7 +191,7 @@ def earn_points(request: HttpRequest, given: PurchaseMeant) -> Ticket:
 )
 def earn_points_for_many(request: HttpRequest, given: Many[PurchaseMeant]) -> Answer:
     """Up to 1,000 purchases in one transaction, each answered by itself."""
-    return batches.many(given, _earn, told=PointsOutcomes, reject=unread)
+    return batches.many(given, _earn, told=PointsOutcomes)
 
 
 @endpoint(
@@ -220,7 +219,7 @@ def refund_points(request: HttpRequest, given: RefundMeant) -> Ticket:
 )
 def refund_points_of_many(request: HttpRequest, given: Many[RefundMeant]) -> Answer:
     """Up to 1,000 refunds in one transaction, each answered by itself."""
-    return batches.many(given, _refund, told=PointsOutcomes, reject=unread)
+    return batches.many(given, _refund, told=PointsOutcomes)
 
 
 @endpoint(

@@ -1,7 +1,7 @@
 """Rewards: what members can have for their points, asked for, confirmed when it is handed over, or cancelled."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -26,13 +26,12 @@ from querencia.api.rest.loyalty.naming import (
     by_programme,
     members,
     refused,
-    unread,
+    the_member,
 )
-from querencia.api.rest.problems import Fault, Problem
+from querencia.api.rest.problems import Fault, found_or_not
 from querencia.common.time import now
 from querencia.loyalty import actions
 from querencia.loyalty.models import Programme, Redemption
-from querencia.loyalty.queries import naming
 from querencia.loyalty.queries import rewards as catalogue
 from querencia.loyalty.queries.rewards import Offer, OnShelf
 from querencia.loyalty.rewards import Terms
@@ -205,9 +204,7 @@ def list_rewards(request: HttpRequest, asked: Query[CardAsked]) -> Answer:
 )
 def list_offers(request: HttpRequest, here: Path[MemberHere]) -> Answer:
     """What they can have now first, then what is nearest, with the points that are missing."""
-    row = naming.by_id([here.member_id]).get(here.member_id)
-    if row is None:
-        raise Problem("not_found", "There is no such member.")
+    row = the_member(here.member_id)
     return Answer(OffersTold(items=offers(catalogue.offers(row.programme, row.pk, at=now()))))
 
 
@@ -235,9 +232,7 @@ def offers(found: Sequence[Offer]) -> list[OfferTold]:
 def get_redemption(request: HttpRequest, here: Path[RedemptionHere]) -> Answer:
     """What became of it by now."""
     row = catalogue.redemptions_by_id([here.redemption_id]).get(here.redemption_id)
-    if row is None:
-        raise Problem("not_found", "There is no such redemption.")
-    return Answer(_told(row, now()))
+    return Answer(_told(found_or_not(row, "There is no such redemption."), now()))
 
 
 @endpoint(
@@ -264,7 +259,7 @@ def redeem_reward(request: HttpRequest, given: RedemptionGiven) -> Answer:
 )
 def redeem_rewards(request: HttpRequest, given: Many[RedemptionGiven]) -> Answer:
     """Up to 1,000 in one transaction, in order, each answered by itself."""
-    return batches.many(given, _redeem, told=RedemptionOutcomes, reject=_unread)
+    return batches.many(given, _redeem, told=RedemptionOutcomes)
 
 
 @endpoint(
@@ -290,7 +285,7 @@ def confirm_redemption(request: HttpRequest, given: RedemptionMeant) -> Answer:
 )
 def confirm_redemptions(request: HttpRequest, given: Many[RedemptionMeant]) -> Answer:
     """Up to 1,000 in one transaction, each answered by itself."""
-    return batches.many(given, _confirm, told=RedemptionOutcomes, reject=_unread)
+    return batches.many(given, _confirm, told=RedemptionOutcomes)
 
 
 @endpoint(
@@ -316,30 +311,14 @@ def cancel_redemption(request: HttpRequest, given: RedemptionMeant) -> Answer:
 )
 def cancel_redemptions(request: HttpRequest, given: Many[RedemptionMeant]) -> Answer:
     """Up to 1,000 in one transaction, each answered by itself."""
-    return batches.many(given, _cancel, told=RedemptionOutcomes, reject=_unread)
+    return batches.many(given, _cancel, told=RedemptionOutcomes)
 
 
 # -- doing it ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Redemptions:
-    """What became of items: which redemption each is about, by item."""
-
-    of: dict[int, int]
-
-    def told(self, items: Sequence[OfProgramme], outcomes: Sequence[Outcome], at: datetime) -> list[Outcome]:
-        rows = catalogue.redemptions_by_id(self.of.values())
-        found: list[Outcome] = []
-        for item, outcome in zip(items, outcomes, strict=True):
-            row = rows.get(self.of.get(id(item), 0))
-            said = {name: getattr(outcome, name) for name in PointsOutcome.model_fields}
-            found.append(RedemptionOutcome(**said, redemption=_told(row, at) if row else None))
-        return found
-
-
 def _redeem(items: Sequence[RedemptionGiven]) -> list[Outcome]:
-    at, kept = now(), _Redemptions({})
+    at = now()
 
     def work(programme: Programme, some: Sequence[RedemptionGiven]) -> list[Became]:
         owners = members(programme, [each.member for each in some])
@@ -348,23 +327,29 @@ def _redeem(items: Sequence[RedemptionGiven]) -> list[Outcome]:
             for each, owner in zip(some, owners, strict=True)
             if owner
         ]
-        done = iter(actions.redeem(programme=programme, redemptions=asked, at=at))
+        done = actions.redeem(programme=programme, redemptions=asked, at=at)
+        rows = catalogue.redemptions_by_id(one.redemption_id for one in done if one.is_done)
+        each_done = iter(done)
         found = []
-        for each, owner in zip(some, owners, strict=True):
-            one = next(done) if owner else None
-            if one is not None and one.is_done:
-                kept.of[id(each)] = one.redemption_id
-            found.append(_became(one, owner, WHY) if one else refused(NO_MEMBER))
+        for owner in owners:
+            one = next(each_done) if owner else None
+            row = rows.get(one.redemption_id) if one else None
+            found.append(_became(one, owner, WHY, row, at) if one else refused(NO_MEMBER))
         return found
 
-    return kept.told(items, by_programme(items, at, work), at)
+    return by_programme(items, at, work, RedemptionOutcome)
 
 
-def _became(done: actions.Redeemed, member_id: int, faults: dict[str, Fault]) -> Became:
+def _became(
+    done: actions.Redeemed, member_id: int, faults: dict[str, Fault], row: Redemption | None, at: datetime
+) -> Became:
+    more = {"redemption": _told(row, at) if row else None}
     if done.is_done:
-        return Became(result=done.result, member_id=member_id, points=done.points)
+        return Became(result=done.result, member_id=member_id, points=done.points, more=more)
     fault = faults[done.result]
-    return refused(replace(fault, detail=f"{fault.detail} ({done.points})") if done.result == "dearer" else fault)
+    if done.result == "dearer":
+        fault = replace(fault, detail=f"{fault.detail} ({done.points})")
+    return Became(result="rejected", fault=fault, more=more)
 
 
 def _confirm(items: Sequence[RedemptionMeant]) -> list[Outcome]:
@@ -376,24 +361,19 @@ def _cancel(items: Sequence[RedemptionMeant]) -> list[Outcome]:
 
 
 def _closed(items: Sequence[RedemptionMeant], close: Callable[..., list[actions.Redeemed]]) -> list[Outcome]:
-    at, kept = now(), _Redemptions({})
+    at = now()
 
     def work(programme: Programme, some: Sequence[RedemptionMeant]) -> list[Became]:
         rows = catalogue.redemptions_by_key(programme, [each.key for each in some])
         ids = [rows[each.key].pk if each.key in rows else 0 for each in some]
         done = close(programme=programme, redemption_ids=ids, at=at)
-        kept.of.update({id(each): pk for each, pk in zip(some, ids, strict=True) if pk})
+        rows_now = catalogue.redemptions_by_id(pk for pk in ids if pk)
         return [
-            _became(one, rows[each.key].member_id if each.key in rows else 0, OF_REDEMPTION)
-            for each, one in zip(some, done, strict=True)
+            _became(one, rows_now[pk].member_id if pk else 0, OF_REDEMPTION, rows_now.get(pk), at)
+            for pk, one in zip(ids, done, strict=True)
         ]
 
-    return kept.told(items, by_programme(items, at, work), at)
-
-
-def _unread(*faults: Fault) -> Outcome:
-    outcome = unread(*faults)
-    return RedemptionOutcome(**{name: getattr(outcome, name) for name in PointsOutcome.model_fields})
+    return by_programme(items, at, work, RedemptionOutcome)
 
 
 # -- telling -----------------------------------------------------------------------------------------------------------

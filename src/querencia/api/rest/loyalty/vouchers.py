@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_noop as _
@@ -20,7 +20,6 @@ from querencia.api.rest.loyalty.naming import (
     Programmes,
     by_programme,
     refused,
-    unread,
 )
 from querencia.api.rest.problems import Fault
 from querencia.common.time import now
@@ -164,7 +163,7 @@ def use_voucher(request: HttpRequest, given: UseGiven) -> Answer:
 )
 def use_vouchers(request: HttpRequest, given: Many[UseGiven]) -> Answer:
     """Up to 1,000 in one transaction, in order, each answered by itself."""
-    return batches.many(given, _use, told=UseOutcomes, reject=_unread)
+    return batches.many(given, _use, told=UseOutcomes)
 
 
 @endpoint(
@@ -191,49 +190,34 @@ def restore_voucher(request: HttpRequest, given: ReturnGiven) -> Answer:
 )
 def restore_vouchers(request: HttpRequest, given: Many[ReturnGiven]) -> Answer:
     """Up to 1,000 in one transaction, each answered by itself."""
-    return batches.many(given, _restore, told=UseOutcomes, reject=_unread)
+    return batches.many(given, _restore, told=UseOutcomes)
 
 
 def _use(items: Sequence[UseGiven]) -> list[Outcome]:
-    at, discounts = now(), {}
+    at = now()
 
     def work(programme: Programme, some: Sequence[UseGiven]) -> list[Became]:
         asked = [actions.NewUse(each.code, each.order_key, each.order_amount, each.source) for each in some]
-        done = actions.use(programme=programme, uses=asked, at=at)
-        discounts.update({id(each): one.discount for each, one in zip(some, done, strict=True) if one.is_done})
-        return _became(done, WHY)
+        return _became(actions.use(programme=programme, uses=asked, at=at), WHY)
 
-    return _told(items, by_programme(items, at, work), discounts)
+    return by_programme(items, at, work, UseOutcome)
 
 
 def _restore(items: Sequence[ReturnGiven]) -> list[Outcome]:
-    at, discounts = now(), {}
+    at = now()
 
     def work(programme: Programme, some: Sequence[ReturnGiven]) -> list[Became]:
         asked = [actions.NewReturn(each.order_key, each.source, each.code) for each in some]
-        done = actions.restore_uses(programme=programme, returns=asked, at=at)
-        discounts.update({id(each): one.discount for each, one in zip(some, done, strict=True) if one.is_done})
-        return _became(done, OF_RETURN)
+        return _became(actions.restore_uses(programme=programme, returns=asked, at=at), OF_RETURN)
 
-    return _told(items, by_programme(items, at, work), discounts)
+    return by_programme(items, at, work, UseOutcome)
 
 
 def _became(done: Sequence[actions.Used], faults: dict[str, Fault]) -> list[Became]:
     owners = looked.members_of_uses(one.use_id for one in done if one.use_id)
     return [
-        Became(one.result, owners.get(one.use_id, 0), one.points) if one.is_done else refused(faults[one.result])
+        Became(one.result, owners.get(one.use_id, 0), one.points, more={"discount": one.discount})
+        if one.is_done
+        else refused(faults[one.result])
         for one in done
     ]
-
-
-def _told(items: Sequence[Any], outcomes: Sequence[Outcome], discounts: dict[int, int]) -> list[Outcome]:
-    return [_use_outcome(outcome, discounts.get(id(item), 0)) for item, outcome in zip(items, outcomes, strict=True)]
-
-
-def _use_outcome(outcome: Outcome, discount: int = 0) -> Outcome:
-    said = {name: getattr(outcome, name) for name in PointsOutcome.model_fields}
-    return UseOutcome(**said, discount=discount)
-
-
-def _unread(*faults: Fault) -> Outcome:
-    return _use_outcome(unread(*faults))
