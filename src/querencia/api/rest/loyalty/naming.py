@@ -128,8 +128,8 @@ class Became:
     member_id: int = 0
     points: int = 0
     fault: Fault | None = None
+    # What an outcome of its kind says besides.
     more: dict[str, Any] = field(default_factory=dict)
-    """What an outcome of its kind says besides."""
 
 
 def refused(fault: Fault) -> Became:
