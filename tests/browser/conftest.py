@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests import letterbox
 from tests.browser.walker import Window, opened
 from tests.cli.serving import Served, Visitor, served
+from tests.letterbox import Letterbox
 from tools.screenshots import CHROMIUM, FLAGS
 
 LOGIN = re.compile(r"login: (\S+) / (\S+)")
@@ -46,13 +48,23 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def _starting(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Served]]:
+def letters() -> Iterator[Letterbox]:
+    """What the demo mails to whom."""
+    with letterbox.opened() as box:
+        yield box
+
+
+@pytest.fixture(scope="session")
+def _starting(
+    browser: Browser, letters: Letterbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Served]]:
     """Both begin at once: while the demo is built, the empty house is there already."""
+    mailing = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(letters.port), "EMAIL_USE_TLS": "0"}
     with ExitStack() as stack:
         house = stack.enter_context(served(tmp_path_factory.mktemp("house"), "up"))
         copy = tmp_path_factory.mktemp("demo")
         shutil.copytree(_built(tmp_path_factory), copy, dirs_exist_ok=True)
-        yield {"demo": stack.enter_context(served(copy, "demo")), "house": house}
+        yield {"demo": stack.enter_context(served(copy, "demo", **mailing)), "house": house}
 
 
 def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -4,11 +4,9 @@ not known is answered as everybody is."""
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from email import message_from_bytes
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from django.test import Client
 from huey.contrib.djhuey import HUEY
 
@@ -18,24 +16,18 @@ from querencia.customers.models import ContactPoint, Customer
 from querencia.flows import member_door, tasks
 from querencia.loyalty import queries
 from querencia.loyalty.models import Member, Programme
+from tests import letterbox
 from tests.loyalty import shop
-from tools.screenshots import free_port
 
 pytestmark = pytest.mark.django_db
 ANA = "ana.souza@example.org"
 
 
 class Letters:
-    """A mail server on this machine, and what it was given."""
+    """What members were mailed."""
 
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, str]] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        text = message_from_bytes(envelope.content).get_payload(decode=True)
-        assert isinstance(text, bytes)
-        self.taken.append((envelope.rcpt_tos[0], text.decode()))
-        return "250 OK"
+    def __init__(self, box: letterbox.Letterbox) -> None:
+        self.taken = box.taken
 
     def code(self) -> str:
         """Do what waits, and read the code in the latest letter."""
@@ -52,18 +44,14 @@ class Letters:
 @pytest.fixture
 def letters(settings: Any) -> Iterator[Letters]:
     HUEY.flush()
-    kept = Letters()
-    port = free_port()
-    server = Controller(kept, hostname="127.0.0.1", port=port)
-    server.start()
-    settings.MAILERS = {
-        "default": {
-            "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-            "OPTIONS": {"host": "127.0.0.1", "port": port, "use_tls": False},
+    with letterbox.opened() as box:
+        settings.MAILERS = {
+            "default": {
+                "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+                "OPTIONS": {"host": "127.0.0.1", "port": box.port, "use_tls": False},
+            }
         }
-    }
-    yield kept
-    server.stop()
+        yield Letters(box)
 
 
 @pytest.fixture
