@@ -31,8 +31,15 @@ def test_rules_are_tried_on_a_log_and_compared(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     said = json.loads(done.out)
     assert said["by_rule"] == {"friday": 40, "half": 15 + 6 + 7}
-    assert (said["points"], said["cost"], said["owed"], said["customers"]) == (68, 68, 53, 2)
+    assert (said["points"], said["owed"], said["customers"]) == (68, 53, 2)
+    assert (said["cost_minor"], said["currency"], said["as_of"]) == (68, "EUR", "2026-03-06")
     assert (said["winners"], said["losers"], said["more"]) == (1, 1, 68 - 57)
+    later = apart(
+        "backtest", tmp_path / "new.json", tmp_path / "log.csv", *asked, "--as-of", "2026-07-01", folder=tmp_path
+    )
+    assert {**said, "as_of": "2026-07-01", "owed": 0} == json.loads(later.out), (
+        "points lapse after the last purchase, too"
+    )
     assert not (tmp_path / "home").exists()
 
 

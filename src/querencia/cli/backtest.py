@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,11 +31,13 @@ FROM purchases LEFT JOIN (
 
 @dataclass(frozen=True)
 class Told:
-    """``owed``: points that have not lapsed on the last day, if nobody spent any; ``cost`` in minor units. ``winners``
-    and ``losers``: customers who have more, or fewer, than by the rules beside."""
+    """``owed``: points that have not lapsed on the last day, ``as_of``, if nobody spent any; ``cost_minor`` in minor
+    units of the currency. ``winners`` and ``losers``: customers who have more, or fewer, than by the rules beside."""
 
+    currency: str
+    as_of: str
     points: int
-    cost: int
+    cost_minor: int
     owed: int
     purchases: int
     customers: int
@@ -61,7 +63,7 @@ def command(
         int, typer.Option(min=0, max=1_200, help="Months after which points expire.", show_default="never")
     ] = 0,
     cost_per_thousand: Annotated[
-        int, typer.Option(min=0, help="What 1,000 points cost, in cents.", show_default="nothing")
+        int, typer.Option(min=0, help="What 1,000 points cost, in minor units (cents).", show_default="nothing")
     ] = 0,
     columns: options.Columns = None,
     as_of: Annotated[
@@ -103,7 +105,7 @@ def command(
         asked = Asked(pairs(columns or []), form, (currency or "").upper(), last)
         with logs.opened(files, asked, screen=screen, now=logs.END_OF_TIME) as log:
             logs.summarise(screen, log)
-            told = _tried(log, new, old, expires_months, cost_per_thousand)
+            told = _tried(log, new, old, expires_months, cost_per_thousand, last)
     typer.echo(json.dumps({name: value for name, value in asdict(told).items() if value is not None}, indent=1))
 
 
@@ -129,7 +131,9 @@ def _read(path: Path) -> "list[Rule]":
     return found
 
 
-def _tried(log: "Log", new: "Sequence[Rule]", old: "Sequence[Rule] | None", months: int, cost: int) -> Told:
+def _tried(
+    log: "Log", new: "Sequence[Rule]", old: "Sequence[Rule] | None", months: int, cost: int, last: date | None
+) -> Told:
     import polars as pl
 
     from querencia.loyalty import expiry
@@ -137,9 +141,9 @@ def _tried(log: "Log", new: "Sequence[Rule]", old: "Sequence[Rule] | None", mont
 
     named = "refund_of" in {name for name, *_type in log.desk.execute("DESCRIBE purchases").fetchall()}
     purchases = pl.DataFrame(log.desk.sql(NET if named else PURCHASES).to_arrow_table())
+    end: Any = last or purchases["local"].max()
 
     def outcome(rules: "Sequence[Rule]") -> "Outcome":
-        end: Any = purchases["local"].max()
         policy = expiry.Policy(months)
         return backtest(purchases, rules, policy=policy, cost_per_thousand=cost, as_of=end, zone="UTC")
 
@@ -148,8 +152,10 @@ def _tried(log: "Log", new: "Sequence[Rule]", old: "Sequence[Rule] | None", mont
     except CannotTell as fault:
         raise Refused(f"{fault}.") from fault
     told = Told(
+        currency=log.currency,
+        as_of=end.isoformat(),
         points=found.points,
-        cost=found.cost,
+        cost_minor=found.cost,
         owed=found.owed,
         purchases=found.purchases,
         customers=found.members.height,
