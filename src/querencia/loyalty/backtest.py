@@ -28,6 +28,8 @@ MAY: dict[str, type[pl.DataType] | pl.DataType] = {
     "branch": pl.String,
     "tier": pl.String,
     "tenure_days": pl.Int64,
+    # Keys of the campaigns whose audience the member is in, with spaces between.
+    "campaigns": pl.String,
 }
 LEFT_OUT = frozenset({"skus", "categories", "is_birthday", "is_birth_month"})
 TOGETHER = 100_000
@@ -62,7 +64,8 @@ def backtest(
     """What these purchases would have earned by the rules, up to and with a day.
 
     ``purchases``: member, local (when, by the clock of the place; or the day), amount (minor units, what refunds left
-    of it), and where rules ask about them channel, branch, tier, tenure_days. Raises CannotTell.
+    of it), and where rules ask about them channel, branch, tier, tenure_days, and campaigns (keys of rules
+    whose audience the member is in, with spaces between). Raises CannotTell.
     """
     _can_tell(purchases, rules)
     rows = _prepared(purchases, as_of)
@@ -124,6 +127,8 @@ def _can_tell(purchases: pl.DataFrame, rules: Sequence[Rule]) -> None:
             raise CannotTell(f"{rule.key}: asks about lines or birthdays, which the table does not hold")
         if "hour" in asked and purchases.schema["local"] == pl.Date:
             raise CannotTell(f"{rule.key}: asks about hours, and the table holds days")
+        if rule.audience is not None and "campaigns" not in purchases.columns:
+            raise CannotTell(f"{rule.key}: is for some members only, and the table does not say for whom (campaigns)")
         if missing := (asked & MAY.keys()) - set(purchases.columns):
             raise CannotTell(f"{rule.key}: the table has no {', '.join(sorted(missing))}")
         if _has_limit(rule) and (rule.stacking != "sum" or any(other.stacking == "exclusive" for other in rules)):
@@ -142,7 +147,7 @@ def _prepared(purchases: pl.DataFrame, as_of: date) -> pl.DataFrame:
     known = {name: kind for name, kind in {**NEEDED, **MAY}.items() if name in purchases.columns}
     rows = purchases.select(pl.col(name).cast(kind) for name, kind in known.items())
     rows = rows.with_columns(on=pl.col("local").dt.date()).filter(pl.col("on") <= as_of, pl.col("amount") > 0)
-    text = [name for name in ("channel", "branch", "tier") if name in known]
+    text = [name for name in ("channel", "branch", "tier", "campaigns") if name in known]
     return rows.with_columns(pl.col(text).fill_null("")) if text else rows
 
 
@@ -154,6 +159,8 @@ def _told_apart(rules: Sequence[Rule]) -> list[str]:
         names.append("on")
     if "hour" in asked:
         names.append("hour")
+    if any(rule.audience is not None for rule in rules):
+        names.append("campaigns")
     return names
 
 
@@ -181,7 +188,8 @@ def _facts(row: dict[str, Any]) -> Facts:
 
 
 def _member(row: dict[str, Any]) -> Snapshot:
-    return Snapshot(row.get("tier", ""), row.get("tenure_days", 0))
+    places = tuple(row.get("campaigns", "").split())
+    return Snapshot(row.get("tier", ""), row.get("tenure_days", 0), campaigns=places)
 
 
 def _within_limits(found: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:

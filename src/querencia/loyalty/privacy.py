@@ -15,6 +15,7 @@ from querencia.loyalty.actions.releasing import cancel
 from querencia.loyalty.ledger import Book
 from querencia.loyalty.models import (
     Adjustment,
+    AudienceMember,
     Entry,
     Gesture,
     GestureKind,
@@ -57,6 +58,8 @@ FREE: Mapping[str, str] = {
     "TierScheme": "tiers for everybody",
     "Partner": "other businesses",
     "BudgetUse": "figures",
+    "Audience": "names of campaigns",
+    "AudienceMember": "that somebody was in an audience, and the lot",
     "Close": "sums over all members",
     "Agreement": "prices agreed with other businesses",
     "Statement": "sums over all members",
@@ -118,6 +121,10 @@ def facts_of(customer_ids: Sequence[int]) -> Iterator[Section]:
     made = Gesture.objects.filter(member__customer__in=customer_ids).order_by("pk")
     columns = {"kind": _("what"), "on": _("day"), "points": _("points")}
     yield Section("gestures", _("Gifts"), columns, made.values(*columns).iterator(ROWS), words_of(Gesture, ("kind",)))
+    inside = AudienceMember.objects.filter(customer__in=customer_ids).order_by("pk")
+    columns = {"of": _("campaign"), "since": _("since"), "is_held_out": _("left out by lot")}
+    told = inside.values("since", "is_held_out", of=F("audience__rule"))
+    yield Section("campaigns", _("Campaigns"), columns, told.iterator(ROWS))
     yield from _friends(customer_ids)
     yield from _rewards_of(customer_ids)
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from typing import Any
 
 from querencia.loyalty import expiry, tiers
-from querencia.loyalty.earning import Effect, Facts, Rule, Snapshot, evaluate
+from querencia.loyalty.earning import NOWHERE, Effect, Facts, Places, Rule, Snapshot, evaluate
 from querencia.loyalty.tiers import Scheme, Standing
 
 NEVER = expiry.Policy()
@@ -25,12 +26,14 @@ class Bought:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """``purchases`` in the order in which they were made; ``amounts`` by day in minor units, refunds as they came."""
+    """``purchases`` in the order in which they were made; ``amounts`` by day in minor units, refunds as they came.
+    ``places``: the campaigns whose audience they are in, and those that leave them out by lot."""
 
     pk: int
     purchases: Sequence[Bought]
     amounts: Mapping[date, int]
     joined_on: date | None = None
+    places: Places = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class _Walk:
     def buys(self, bought: Bought) -> list[Effect]:
         day = bought.facts.day
         joined_on = min(self.person.joined_on or day, day)
-        member = Snapshot.of(day, joined_on=joined_on, birthday=bought.birthday, tier=self.standing.tier)
+        known: dict[str, Any] = {"joined_on": joined_on, "birthday": bought.birthday, "places": self.person.places}
+        member = Snapshot.of(day, tier=self.standing.tier, **known)
 
         def room(rule: Rule) -> int | None:
             return rule.cap.points - self.used[rule.key, _period(day, rule.cap.per)] if rule.cap else None

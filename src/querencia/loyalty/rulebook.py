@@ -35,6 +35,10 @@ def _read(document: str, key: str, version: int, pk: int) -> Rule:
     return read(json.loads(document), key=key, version=version, pk=pk)
 
 
+def _rule_of(version: Version) -> Rule:
+    return _read(json.dumps(version.document, sort_keys=True), version.key, version.version, version.pk)
+
+
 class Rulebook:
     """Versions of one programme's rules, in the order in which they were published, and of its tiers."""
 
@@ -53,10 +57,19 @@ class Rulebook:
         return any(version.document.get("partner") for version in self.versions)
 
     @property
+    def has_audiences(self) -> bool:
+        """Whether some rule is, or was, for some members only."""
+        return any(version.document.get("audience") for version in self.versions)
+
+    @property
     def of_a_budget(self) -> list[Rule]:
         """Every version that has a budget."""
-        some = [each for each in self.versions if each.document.get("budget")]
-        return [_read(json.dumps(each.document, sort_keys=True), each.key, each.version, each.pk) for each in some]
+        return [_rule_of(each) for each in self.versions if each.document.get("budget")]
+
+    def read(self) -> list[tuple[Version, Rule]]:
+        """Every version with what it says, in the order in which they count; ends of rules say nothing."""
+        order = sorted(self.versions, key=lambda each: (each.in_force_from, each.pk))
+        return [(each, _rule_of(each)) for each in order if each.document]
 
     @classmethod
     def of(cls, programme: Programme) -> "Rulebook":
@@ -69,11 +82,7 @@ class Rulebook:
         kept = self._kept.get((place, mark))
         if kept is None:
             latest = self._latest(moment, mark)
-            kept = tuple(
-                _read(json.dumps(each.document, sort_keys=True), each.key, each.version, each.pk)
-                for _key, each in sorted(latest.items())
-                if each.document
-            )
+            kept = tuple(_rule_of(each) for _key, each in sorted(latest.items()) if each.document)
             self._kept[place, mark] = kept
         return kept
 

@@ -17,6 +17,14 @@ def keep_books() -> None:
         actions.sum_months(programme=programme, at=now())
 
 
+@db_periodic_task(crontab(minute="57"))  # type: ignore[untyped-decorator]
+def draw_audiences() -> None:
+    """Every hour, the last before midnight: who belongs to campaigns that begin, or that take members in as they go."""
+    at = now()
+    for programme in begun(at=at):
+        actions.keep_audiences(programme=programme, at=at)
+
+
 @db_periodic_task(crontab(hour="4", minute="10"))  # type: ignore[untyped-decorator]
 def judge_tiers() -> None:
     """Every night: who goes up, and whose period is over."""

@@ -17,13 +17,14 @@ Without randomised history nothing here answers: who was contacted for a reason 
 (Ascarza 2018, "Retention Futility", Journal of Marketing Research 55(1)).
 """
 
-from querencia.insight.uplift.arms import effects
-from querencia.insight.uplift.chance import Balance, balance, check
+from querencia.insight.uplift.arms import Arm, difference, effects
+from querencia.insight.uplift.chance import Balance, balance, check, enough
 from querencia.insight.uplift.experiment import experiment
 from querencia.insight.uplift.model import NotRandomised, Policy, UpliftModel
 from querencia.insight.uplift.ranking import auuc, curve, qini
 
 __all__ = [
+    "Arm",
     "Balance",
     "NotRandomised",
     "Policy",
@@ -32,7 +33,9 @@ __all__ = [
     "balance",
     "check",
     "curve",
+    "difference",
     "effects",
+    "enough",
     "experiment",
     "qini",
 ]

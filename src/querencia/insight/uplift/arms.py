@@ -26,12 +26,31 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Arm:
-    """Mean outcome of one arm, the squared error of that mean, and whether all outcomes were 1 or 0, alike likely."""
+    """Mean outcome of one arm, the squared error of that mean, and how many outcomes were 1, if all were 1 or 0.
+
+    >>> from querencia.insight.uplift import Arm, difference
+    >>> contacted, control = Arm.of_shares(1000, 120), Arm.of_shares(1000, 90)
+    >>> [round(end, 3) for end in difference(contacted, control)]
+    [0.03, 0.003, 0.057]
+    """
 
     customers: int
     mean: float
     error_squared: float
     successes: float | None
+
+    @classmethod
+    def of_shares(cls, customers: int, successes: float) -> "Arm":
+        """Of so many customers with so many outcomes that were 1, and others that were 0."""
+        share = successes / customers if customers else 0.0
+        return cls(customers, share, share * (1 - share) / max(1, customers - 1), successes)
+
+    @classmethod
+    def of_sums(cls, customers: int, total: float, squares: float) -> "Arm":
+        """Of the sums of outcomes and of their squares, as a database makes them."""
+        mean = total / customers if customers else 0.0
+        spread = max(0.0, squares - mean * total) / max(1, customers - 1)
+        return cls(customers, mean, spread / max(1, customers), None)
 
     def interval(self, confidence: float) -> tuple[float, float]:
         if self.successes is not None:
@@ -74,8 +93,13 @@ def effects(experiment: Any, *, confidence: float = CONFIDENCE) -> Any:
     return small({name: [row[place] for row in table] for place, name in enumerate(TYPES)}, TYPES, experiment)
 
 
-def difference(arm: Arm, control: Arm, confidence: float) -> tuple[float | None, float | None, float | None]:
-    """Effect against control, with its interval; null ends where an arm is too small to have one."""
+def difference(arm: Arm, control: Arm, confidence: float = CONFIDENCE) -> tuple[float, float | None, float | None]:
+    """Effect against control, with its interval; null ends where an arm is too small to have one. Intervals as
+    :func:`effects` has them.
+
+    >>> difference(Arm.of_sums(2, 30, 500), Arm.of_sums(1, 10, 100))
+    (5.0, None, None)
+    """
     effect = arm.mean - control.mean
     if arm.successes is not None and control.successes is not None:
         (low, high), (control_low, control_high) = arm.interval(confidence), control.interval(confidence)

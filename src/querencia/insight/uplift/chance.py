@@ -1,6 +1,6 @@
 """Whether chance alone decided who was contacted: only then does what came of it tell what the contact did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,7 +208,16 @@ def check(experiment: Any, *, covariates: Sequence[str] | None = None) -> Gates:
     return Gates([_arms(sizes), _customers(sizes), _randomised(tests(frame, others, made), made)])
 
 
-def _arms(sizes: dict[str, int]) -> Gate:
+def enough(sizes: Mapping[str, int]) -> Gates:
+    """The gates ``arms`` and ``customers`` of a lot that we drew ourselves, by the number of customers of each arm.
+
+    >>> [gate.is_open for gate in enough({"control": 80, "contacted": 720})]
+    [True, False]
+    """
+    return Gates([_arms(sizes), _customers(sizes)])
+
+
+def _arms(sizes: Mapping[str, int]) -> Gate:
     facts = {
         "contacted": sum(count for arm, count in sizes.items() if arm != CONTROL),
         "control": sizes.get(CONTROL, 0),
@@ -223,7 +232,7 @@ def _arms(sizes: dict[str, int]) -> Gate:
     return Gate("arms", all(facts.values()), reason % facts, facts)
 
 
-def _customers(sizes: dict[str, int]) -> Gate:
+def _customers(sizes: Mapping[str, int]) -> Gate:
     facts = {"count": min(sizes.values(), default=0), "least": ARM_MIN}
     if facts["count"] >= ARM_MIN:
         reason = _("Customers in the smallest arm: %(count)s, enough to compare (at least %(least)s).")

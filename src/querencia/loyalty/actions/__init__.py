@@ -2,7 +2,8 @@
 it changes nothing.
 
 The programme: `set_up`, `change_programme`, `start`, `stop`.
-Members, rules and tiers: `enrol`, `publish_rules`, `publish_tiers`, `judge_tiers`.
+Members, rules and tiers: `enrol`, `publish_rules`, `publish_tiers`, `judge_tiers`. Audiences of campaigns:
+`keep_audiences`, `refresh_audience`, `list_in`.
 Points: `earn` and `refund` follow purchases; `give` what is no purchase; `hold`, then `capture` or `release`; `restore`
 what was spent; `transfer`; `adjust`, `approve`, `refuse`; `expire` books what time has done; `tell_expiring` before.
 Gestures: `publish_gesture`, `make_gestures` of a day, `catch_up_gestures`, `welcome`.
@@ -13,6 +14,7 @@ The books: `close` months, `set_accounting`. Partners: `create_partner`, `agree`
 """
 
 from querencia.loyalty.actions.adjusting import NewAdjustment, adjust, approve, refuse
+from querencia.loyalty.actions.audiences import Listed, keep_audiences, list_in, refresh_audience
 from querencia.loyalty.actions.cards import replace_cards
 from querencia.loyalty.actions.catalogue import change_stock, import_codes, publish_rewards, share_code
 from querencia.loyalty.actions.closing import Closed, close, set_accounting
@@ -47,6 +49,7 @@ __all__ = [
     "Earned",
     "Gift",
     "Issued",
+    "Listed",
     "NewAdjustment",
     "NewClaim",
     "NewHold",
@@ -83,8 +86,10 @@ __all__ = [
     "import_codes",
     "issue",
     "judge_tiers",
+    "keep_audiences",
     "lapse_redemptions",
     "leave",
+    "list_in",
     "make_gestures",
     "notice_failed",
     "publish_gesture",
@@ -93,6 +98,7 @@ __all__ = [
     "publish_rules",
     "publish_tiers",
     "redeem",
+    "refresh_audience",
     "refund",
     "refuse",
     "release",

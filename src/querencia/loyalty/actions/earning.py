@@ -13,11 +13,12 @@ from querencia.loyalty.actions import refunding
 from querencia.loyalty.actions.budgets import Budgets
 from querencia.loyalty.actions.caps import Caps
 from querencia.loyalty.actions.results import CREATED, UNCHANGED
-from querencia.loyalty.earning import Outcome, Snapshot, evaluate
+from querencia.loyalty.earning import NOWHERE, Outcome, Snapshot, evaluate
 from querencia.loyalty.ledger import Book, Given, Purse, fund
 from querencia.loyalty.models import Programme
 from querencia.loyalty.purchases import Bought, load
 from querencia.loyalty.queries import partners
+from querencia.loyalty.queries.audiences import Audiences
 from querencia.loyalty.queries.standings import tiers_of
 from querencia.loyalty.rulebook import Rulebook
 
@@ -77,6 +78,11 @@ class _Earning:
         self.tiers: dict[int, str] = {}
         self.ends: dict[date, datetime | None] = {}
         self.joined: dict[int, date] = {}
+        # Where rules are for some members only: who is in which audience, and all records of each person.
+        self.audiences = Audiences.of(book.programme, book.head_of) if self.rules.has_audiences else None
+        self.nodes: dict[int, list[int]] = {}
+        for customer, head in book.head_of.items() if self.audiences else ():
+            self.nodes.setdefault(head, []).append(customer)
 
     def all(self) -> dict[int, Earned]:
         known = self.book.known(f"purchase:{each.pk}" for each in self.fit)
@@ -118,11 +124,13 @@ class _Earning:
         if joined_on is None:
             joined_on = self.joined[purse.pk] = purse.joined_at.astimezone(self.zone).date()
         tier = self.tiers.get(purse.pk, "")
-        member = Snapshot.of(facts.day, joined_on=joined_on, birthday=bought.birthday, tier=tier)
+        rules = self.rules.in_force(bought.at)
+        places = self.audiences.places(self.nodes[purse.head], rules, bought.at) if self.audiences else NOWHERE
+        member = Snapshot.of(facts.day, joined_on=joined_on, birthday=bought.birthday, tier=tier, places=places)
         outcome = evaluate(
             facts,
             member,
-            self.rules.in_force(bought.at),
+            rules,
             room=self.caps.room(purse, bought.at),
             budget=self.budgets.room,
         )

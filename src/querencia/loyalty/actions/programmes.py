@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 
 from querencia.business.models import Business, Staff
 from querencia.loyalty import tiers
-from querencia.loyalty.earning import BadRule, read
+from querencia.loyalty.actions.audiences import draw
+from querencia.loyalty.earning import BadRule, Rule, read
 from querencia.loyalty.earning.rules import agree
 from querencia.loyalty.models import Programme, RuleVersion, TierScheme
-from querencia.loyalty.queries import partners
+from querencia.loyalty.queries import audiences, partners
 from querencia.loyalty.rulebook import Rulebook
 
 
@@ -45,7 +46,7 @@ def publish_rules(
     judged are never judged anew. Raises ValidationError, by rule, when one is no rule or rules contradict each other.
     """
     Programme.objects.select_for_update().get(pk=programme.pk)
-    known = Rulebook.of(programme)
+    known, frozen = Rulebook.of(programme), audiences.begun(programme, at=at)
     start = in_force_from or at
     problems: dict[str, str] = {}
     rules = {rule.key: rule for rule in known.in_force(start) if rule.key not in documents}
@@ -53,8 +54,7 @@ def publish_rules(
         try:
             if document:
                 rules[key] = read(document, key=key)
-                if rules[key].partner and rules[key].partner not in partners.by_key(programme):
-                    raise BadRule("partner", f"no partner is called {rules[key].partner}")
+                _fits(programme, rules[key], frozen)
         except BadRule as fault:
             problems[key] = _("%(rule)s: %(fault)s") % {"rule": key, "fault": fault}
     try:
@@ -78,7 +78,21 @@ def publish_rules(
     ]
     for each in new:
         each.full_clean(exclude=["document"])
-    return RuleVersion.objects.bulk_create(new)
+    made = RuleVersion.objects.bulk_create(new)
+    draw(programme=programme, keys={each.key for each in made} - frozen.keys(), frozen=frozen, at=at)
+    return made
+
+
+def _fits(programme: Programme, rule: Rule, frozen: Mapping[str, Rule]) -> None:
+    """Raises BadRule for a rule that names what is not there, or changes for whom a campaign is that has begun."""
+    if rule.partner and rule.partner not in partners.by_key(programme):
+        raise BadRule("partner", f"no partner is called {rule.partner}")
+    if rule.audience and rule.audience.tiers:
+        scheme = Rulebook.of(programme).newest_scheme()
+        if unknown := set(rule.audience.tiers) - set(scheme.names if scheme else ()):
+            raise BadRule("audience", f"no tier is called {min(unknown)}")
+    if rule.key in frozen and rule.audience != frozen[rule.key].audience:
+        raise BadRule("audience", _("what has begun keeps its audience and its hold-out: end it, and begin another"))
 
 
 @transaction.atomic

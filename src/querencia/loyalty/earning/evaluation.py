@@ -38,7 +38,8 @@ class Effect:
 
 @dataclass(slots=True)
 class Outcome:
-    """``passed_over``: which rules gave nothing, and why (validity, condition, nothing, beaten, cap)."""
+    """``passed_over``: which rules gave nothing, and why (validity, audience, held_out, condition,
+    nothing, beaten, cap)."""
 
     effects: list[Effect] = field(default_factory=list)
     passed_over: dict[str, str] = field(default_factory=dict)
@@ -83,6 +84,8 @@ def evaluate(
     for rule in rules:
         if not rule.is_valid(day):
             outcome.passed_over[rule.key] = "validity"
+        elif rule.audience is not None and rule.key not in member.campaigns:
+            outcome.passed_over[rule.key] = "held_out" if rule.key in member.held_out else "audience"
         elif rule.condition is not None and not rule.condition.holds(facts, member):
             outcome.passed_over[rule.key] = "condition"
         else:

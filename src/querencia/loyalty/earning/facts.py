@@ -1,6 +1,6 @@
 """What rules are told of a purchase and of the member who made it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -8,6 +8,9 @@ from typing import Any
 GOODS, TAX, SHIPPING, DISCOUNT = "goods", "tax", "shipping", "discount"
 # A condition is told of so many articles at most: its cost is bounded.
 LISTED = 200
+# The campaigns whose audience somebody is in, and those that leave them out by lot.
+type Places = tuple[tuple[str, ...], tuple[str, ...]]
+NOWHERE: Places = ((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +51,41 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What was known of the member when the purchase was judged. Kept with the grant, so that a refund judges by it."""
+    """What was known of the member when the purchase was judged. Kept with the grant, so that a refund judges by it.
+    ``campaigns``: those whose audience they are in, by their rules' keys; ``held_out``: those that leave them out by
+    lot."""
 
     tier: str = ""
     tenure_days: int = 0
     is_birthday: bool = False
     is_birth_month: bool = False
+    campaigns: Sequence[str] = ()
+    held_out: Sequence[str] = ()
 
     @classmethod
-    def of(cls, day: date, *, joined_on: date, birthday: date | None, tier: str) -> "Snapshot":
+    def of(
+        cls,
+        day: date,
+        *,
+        joined_on: date,
+        birthday: date | None,
+        tier: str,
+        places: Places = NOWHERE,
+    ) -> "Snapshot":
         """Of a member on a day."""
         is_birth_month = birthday is not None and birthday.month == day.month
         is_birthday = is_birth_month and birthday is not None and birthday.day == day.day
-        return cls(tier, (day - joined_on).days, is_birthday, is_birth_month)
+        return cls(tier, (day - joined_on).days, is_birthday, is_birth_month, *places)
 
     def told(self) -> dict[str, Any]:
-        return {
+        said: dict[str, Any] = {
             "tier": self.tier,
             "tenure_days": self.tenure_days,
             "is_birthday": self.is_birthday,
             "is_birth_month": self.is_birth_month,
         }
+        audiences = {"campaigns": list(self.campaigns), "held_out": list(self.held_out)}
+        return said | {name: keys for name, keys in audiences.items() if keys}
 
 
 def _listed(facts: Facts, name: str) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from querencia.loyalty.earning import audience
+from querencia.loyalty.earning.audience import Audience, BadAudience
 from querencia.loyalty.earning.conditions import BadCondition, Condition
 from querencia.loyalty.earning.facts import DISCOUNT, OF_LINE, OF_PURCHASE, SHIPPING, TAX
 
@@ -15,7 +17,7 @@ STACKINGS = ("sum", "best", "priority", "exclusive")
 MAY_COUNT = (TAX, SHIPPING, DISCOUNT, POINTS)
 PARTS = frozenset(
     {"title", "when", "if", "lines", "then", "round", "counts", "cap", "group", "stacking", "priority", "from", "until"}
-    | {"partner", "budget"}
+    | {"partner", "budget", "audience"}
 )
 WHOLE_MAX = 10**12
 
@@ -41,7 +43,7 @@ class Rule:
     """``points`` for each ``per`` minor units; without ``per`` so many once. ``counts``: which of tax, shipping,
     discount and points (what was paid with them) earn, too. Of rules in one group ``stacking`` says which count.
     ``partner``: by its key, who pays for the points; empty: the business itself. ``budget``: so many points at most to
-    all members together; 0: without limit."""
+    all members together; 0: without limit. ``audience``: for whom it is; None: for everybody."""
 
     key: str
     version: int
@@ -61,6 +63,7 @@ class Rule:
     ends_on: date | None
     partner: str = ""
     budget: int = 0
+    audience: Audience | None = None
 
     def is_valid(self, day: date) -> bool:
         """From the first day on, and no more on the last."""
@@ -97,6 +100,7 @@ def read(document: Mapping[str, Any], *, key: str, version: int = 1, pk: int = 0
         ends_on=_day(document, "until"),
         partner=_text(document, "partner", "") if document.get("partner") else "",
         budget=_budget(document),
+        audience=_audience(document),
     )
 
 
@@ -168,6 +172,17 @@ def _budget(given: Mapping[str, Any]) -> int:
     if not isinstance(value, Mapping) or set(value) != {"points"}:
         raise BadRule("budget", 'say {"points": 50000}')
     return _whole(value, "budget.points", least=1)
+
+
+def _audience(given: Mapping[str, Any]) -> Audience | None:
+    value = given.get("audience")
+    if value is None:
+        return None
+    try:
+        found = audience.read(value)
+    except BadAudience as fault:
+        raise BadRule("audience", str(fault)) from None
+    return found if found.held_out or not found.is_everybody else None
 
 
 def _day(given: Mapping[str, Any], part: str) -> date | None:

@@ -1,6 +1,7 @@
 """The loyalty programme: its policy and rules, its members, the ledger of points, lots, holds, tiers, rewards. Entries,
 lots, allocations, versions and standings are append-only: a correction is another row."""
 
+from querencia.loyalty.models.audiences import Audience, AudienceMember
 from querencia.loyalty.models.closing import Close, MonthSum
 from querencia.loyalty.models.gestures import Gesture, GestureDay, GestureKind, GestureTerms
 from querencia.loyalty.models.ledger import Allocation, Entry, Hold, Lot
@@ -15,6 +16,8 @@ __all__ = [
     "Adjustment",
     "Agreement",
     "Allocation",
+    "Audience",
+    "AudienceMember",
     "BudgetUse",
     "CapUse",
     "Close",

@@ -1,13 +1,13 @@
-"""Campaigns: rules that have their days or their budget, how they stand, and what they used up."""
+"""Campaigns: rules that have their days, their budget or their audience, how they stand, and what they used up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from querencia.common.time import local_day
-from querencia.loyalty.earning import Rule
+from querencia.loyalty.earning import Audience, Rule
 from querencia.loyalty.models import BudgetUse, Programme
-from querencia.loyalty.queries import rules
+from querencia.loyalty.rulebook import Rulebook
 
 PLANNED, RUNNING, ENDED, EXHAUSTED = "planned", "running", "ended", "exhausted"
 
@@ -15,7 +15,8 @@ PLANNED, RUNNING, ENDED, EXHAUSTED = "planned", "running", "ended", "exhausted"
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """``state``: planned, running, ended, or exhausted (its budget is used up). ``used`` points of its ``budget``
-    (0: it has none, and nothing is counted); ``starts_on`` and ``ends_on``, before which it ends."""
+    (0: it has none, and nothing is counted); ``starts_on`` and ``ends_on``, before which it ends; without an
+    ``audience`` it is for everybody. ``counts_from``: since when the first of its versions counts."""
 
     key: str
     version: int
@@ -25,6 +26,8 @@ class Campaign:
     budget: int
     used: int
     state: str
+    audience: Audience | None
+    counts_from: datetime
 
     @property
     def share(self) -> float:
@@ -37,17 +40,28 @@ def budgets_used(programme: Programme) -> Mapping[str, int]:
 
 
 def campaigns(programme: Programme, *, at: datetime) -> list[Campaign]:
-    """Of the rules in force those with days or a budget: what runs first, then what is planned, then what is over."""
-    used, today = budgets_used(programme), local_day(at, programme.time_zone)
+    """Of the rules with days, a budget or an audience: what runs first, then what is planned, then what is over."""
+    used, today, book = budgets_used(programme), local_day(at, programme.time_zone), Rulebook.of(programme)
+    in_force = {rule.key for rule in book.in_force(at)}
+    newest: dict[str, tuple[Rule, datetime]] = {}
+    for version, rule in book.read():
+        if version.in_force_from <= at:
+            newest[rule.key] = (rule, newest[rule.key][1] if rule.key in newest else version.in_force_from)
     found = []
-    for row in rules.in_force(programme, at=at):
-        rule = rules.rule_of(row.document, key=row.key)
-        if rule.budget or rule.starts_on or rule.ends_on:
-            state = _state(rule, used.get(row.key, 0), today)
+    for key, (rule, since) in newest.items():
+        if rule.budget or rule.starts_on or rule.ends_on or rule.audience:
+            state = _state(rule, used.get(key, 0), today) if key in in_force else ENDED
             days = (rule.starts_on, rule.ends_on)
-            found.append(Campaign(row.key, row.version, rule.title, *days, rule.budget, used.get(row.key, 0), state))
+            spent = used.get(key, 0)
+            told = Campaign(key, rule.version, rule.title, *days, rule.budget, spent, state, rule.audience, since)
+            found.append(told)
     order = (RUNNING, PLANNED, EXHAUSTED, ENDED)
     return sorted(found, key=lambda each: (order.index(each.state), each.starts_on or date.min, each.key))
+
+
+def campaign(programme: Programme, key: str, *, at: datetime) -> Campaign | None:
+    """One of them."""
+    return next((each for each in campaigns(programme, at=at) if each.key == key), None)
 
 
 def _state(rule: Rule, used: int, today: date) -> str:

@@ -7,10 +7,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from querencia.customers.models import Customer
+from querencia.customers.queries import persons
 from querencia.loyalty import rewards
-from querencia.loyalty.earning import DISCOUNT, Facts, Line, Outcome, Rule, Snapshot, evaluate
+from querencia.loyalty.earning import DISCOUNT, NOWHERE, Facts, Line, Outcome, Places, Rule, Snapshot, evaluate
 from querencia.loyalty.expiry import period_starts
 from querencia.loyalty.models import CapUse, Member, Programme
+from querencia.loyalty.queries.audiences import Audiences
 from querencia.loyalty.queries.balances import people_of
 from querencia.loyalty.queries.campaigns import budgets_used
 from querencia.loyalty.queries.standings import tiers_of
@@ -18,7 +20,8 @@ from querencia.loyalty.rulebook import Rulebook
 
 
 def quote(programme: Programme, facts: Facts, *, member: Member | None, at: datetime) -> Outcome:
-    """What these facts would earn now; without a member, what somebody would who joined today."""
+    """What these facts would earn now; without a member, what somebody would who joined today and is in no audience of
+    a campaign."""
     facts = replace(facts, local=at.astimezone(ZoneInfo(programme.time_zone)))
     rules = Rulebook.of(programme).in_force(at)
     used = budgets_used(programme)
@@ -35,8 +38,17 @@ def quote(programme: Programme, facts: Facts, *, member: Member | None, at: date
         joined_on=member.joined_at.astimezone(ZoneInfo(programme.time_zone)).date(),
         birthday=birthday,
         tier=tiers_of(programme, [list(Member.objects.filter(pk__in=people))]).get(member.pk, ""),
+        places=_places(programme, member, rules, at),
     )
     return evaluate(facts, who, rules, room=_room(programme, people, rules, at), budget=budget)
+
+
+def _places(programme: Programme, member: Member, rules: tuple[Rule, ...], at: datetime) -> Places:
+    """Which campaigns are for this person."""
+    if all(rule.audience is None for rule in rules):
+        return NOWHERE
+    nodes = persons.nodes([member.customer_id])[member.customer_id]
+    return Audiences.of(programme, nodes).places(nodes, rules, at)
 
 
 def less(facts: Facts, terms: rewards.Terms, discount: int) -> Facts:

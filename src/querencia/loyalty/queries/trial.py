@@ -21,8 +21,9 @@ from querencia.insight.estimate import Estimate
 from querencia.insight.intervals import CONFIDENCE
 from querencia.loyalty import purchases, tiers
 from querencia.loyalty.earning import Rule, read
-from querencia.loyalty.expiry import later
+from querencia.loyalty.expiry import day_ends, later
 from querencia.loyalty.models import Member, Programme
+from querencia.loyalty.queries.audiences import if_drawn
 from querencia.loyalty.queries.balances import people_of
 from querencia.loyalty.queries.standings import scheme_of
 from querencia.loyalty.replay import Bought, Person, Promise, Replayed, replay
@@ -114,10 +115,19 @@ def trial(programme: Programme, before: Promise, after: Promise, *, months: int,
     rows, are_members = _everybody(programme)
     before, after = (replace(each, rules=[_of_past(rule, end) for rule in each.rules]) for each in (before, after))
     drawn = _drawn(rows, rows.count(), first, are_members)
-    people = _people(programme, drawn, first, end, are_members)
+    people, nodes = _people(programme, drawn, first, end, are_members)
     # Members who are one person count once.
     everybody = round(rows.count() * len(people) / len(drawn)) if drawn else 0
-    pairs = [(replay(one, before, start=start, end=end), replay(one, after, start=start, end=end)) for one in people]
+    at = day_ends(end, zone=programme.time_zone)
+    arms = [
+        [
+            replay(replace(one, places=places[one.pk]), promise, start=start, end=end)
+            for places in [if_drawn(programme, promise.rules, nodes, at=at)]
+            for one in people
+        ]
+        for promise in (before, after)
+    ]
+    pairs = list(zip(*arms, strict=True))
     spent = [sum(amount for day, amount in one.amounts.items() if start <= day <= end) for one in people]
     scale = everybody / len(people) if people else 0.0
     changes = [two.points - one.points for one, two in pairs]
@@ -247,8 +257,11 @@ def _by_lot(rows: QuerySet[Any], everybody: int, wanted: int) -> list[int]:
     return chance.sample(sorted(found), min(wanted, len(found)))
 
 
-def _people(programme: Programme, drawn: Sequence[int], first: date, end: date, are_members: bool) -> list[Person]:
-    """What those who were drawn bought. Members who are one person are that person, once."""
+def _people(
+    programme: Programme, drawn: Sequence[int], first: date, end: date, are_members: bool
+) -> tuple[list[Person], dict[int, list[int]]]:
+    """What those who were drawn bought, and by person all their records. Members who are one person are that person,
+    once."""
     zone = ZoneInfo(programme.time_zone)
     owner, joined = {pk: pk for pk in drawn}, dict[int, date]()
     if are_members:
@@ -257,7 +270,8 @@ def _people(programme: Programme, drawn: Sequence[int], first: date, end: date, 
         owner = {}
         for pk, customer, at in members.values_list("pk", "customer_id", "joined_at"):
             owner[customer], joined[customer] = pk, local_day(at, zone)
-    of = {node: head for head, nodes in persons.nodes(owner).items() for node in nodes}
+    nodes_of = persons.nodes(owner)
+    of = {node: head for head, nodes in nodes_of.items() for node in nodes}
     found: dict[int, tuple[list[Bought], dict[date, int]]] = {head: ([], {}) for head in owner}
     bought = _bought(programme, of, first, end)
     back = purchases.given_back([each for each in bought if not each.is_refund])
@@ -268,7 +282,8 @@ def _people(programme: Programme, drawn: Sequence[int], first: date, end: date, 
         if not each.is_refund:
             known = [refund for refund in back.get(each.pk, ()) if local_day(refund.at, zone) <= end]
             rows.append(Bought(purchases.net(each, known, zone) if known else each.facts(zone), each.birthday))
-    return [Person(owner[head], rows, amounts, joined.get(head)) for head, (rows, amounts) in found.items()]
+    people = [Person(owner[head], rows, amounts, joined.get(head)) for head, (rows, amounts) in found.items()]
+    return people, {owner[head]: nodes for head, nodes in nodes_of.items()}
 
 
 def _bought(programme: Programme, customers: Iterable[int], first: date, end: date) -> list[purchases.Bought]:
