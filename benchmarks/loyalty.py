@@ -22,6 +22,7 @@ SIZES = {
 }
 WORKLOADS = ("mix", "batches", "sweep", "the bare UPDATE")
 CASES = [f"{size}: {work}" for size in SIZES for work in WORKLOADS]
+TILLS = 32  # connections of the client; each waits for its answer before it asks again
 MIX = {"earn": 0.70, "spend": 0.10, "refund": 0.05, "balance": 0.15}
 LOTS_MAX = 400  # of one member: a purchase a day for a year and more
 TOGETHER = 1_000
@@ -30,7 +31,7 @@ POINTS = 10
 
 @benchmark(cases=CASES[: len(WORKLOADS)], quick=CASES[len(WORKLOADS) :])
 def run(case: str, measure: Measure) -> None:
-    """The points of a programme on PostgreSQL, over REST from eight connections of a client on the same machine.
+    """The points of a programme on PostgreSQL, over REST from 32 connections of a client on the same machine.
     Members are chosen by Zipf's law (exponent 1), and have lots by it (400 at most beside an equal share).
 
     *mix*: 70 % earn for a purchase (three rules, one with a condition, one with a limit a month), 10 % hold and then
@@ -40,7 +41,7 @@ def run(case: str, measure: Measure) -> None:
     the entries; a single difference fails the run.
 
     *The bare UPDATE* is what no ledger can be quicker than: `UPDATE … SET points = points + n` of one row a transaction
-    with its row lock, by the driver itself, the same members from eight connections: no request, rule, entry or lot.
+    with its row lock, by the driver itself, the same members from as many connections: no request, rule, entry or lot.
     """
     name, _, work = case.partition(": ")
     members, lots, requests, purchases, lapsing = SIZES[name]
@@ -229,11 +230,11 @@ def _mix(measure: Measure, environment: house.Environment, key: str, members: in
         first, second = work[:requests], work[requests:]
         number = sum(map(len, first))
         with measure(rows=number, unit="requests"):
-            said = speaking.say(port, first)
+            said = speaking.say(port, first, connections=TILLS)
         _all_well(said)
         measure.note("p99", f"{said.quantile(0.99) * 1e3:,.0f} ms")
         half = number / measure.seconds / 2
-        calm = speaking.say(port, second[: max(200, requests // 2)], a_second=half)
+        calm = speaking.say(port, second[: max(200, requests // 2)], a_second=half, connections=TILLS)
         _all_well(calm)
         measure.note(
             f"at {half:,.0f} a second",
@@ -324,7 +325,7 @@ def _bare(measure: Measure, members: int, requests: int) -> None:
                 times.append(time.perf_counter() - begin)
 
     try:
-        threads = [threading.Thread(target=work) for _ in range(speaking.CONNECTIONS)]
+        threads = [threading.Thread(target=work) for _ in range(TILLS)]
         with measure(rows=requests, unit="updates"):
             for thread in threads:
                 thread.start()

@@ -74,6 +74,8 @@ def take(host: str, port: int, *, command: str) -> socket.socket:
 
 
 def _web(host: str, port: int, workers: int) -> list[str]:
+    from django.conf import settings
+
     return [
         *[
             sys.executable,
@@ -88,7 +90,7 @@ def _web(host: str, port: int, workers: int) -> list[str]:
             "--port",
             str(port),
         ],
-        *["--workers", str(workers), "--blocking-threads", "4", "--workers-kill-timeout", "5"],
+        *["--workers", str(workers), "--blocking-threads", str(settings.THREADS), "--workers-kill-timeout", "5"],
         *["--respawn-failed-workers", "--log-level", "warning", "querencia.config.wsgi:application"],
     ]
 

@@ -136,6 +136,8 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; "
     "PRAGMA temp_store=MEMORY; PRAGMA secure_delete=FAST; PRAGMA journal_size_limit=67108864;",
 }
+# Requests that each process answers at once. Those that wait at the same moment are written together.
+THREADS = 16
 DATABASES = {"default": environment.database(HOME)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
@@ -148,7 +150,8 @@ else:
         "prepare_threshold": 2,
         "options": "-c plan_cache_mode=force_generic_plan",
         **DATABASES["default"].get("OPTIONS", {}),
-        "pool": {"min_size": 1, "max_size": 8},
+        # One for each thread: who waits to be written together with others may hold one.
+        "pool": {"min_size": 1, "max_size": THREADS},
     }
 
 # Opening a file of SQLite anew for each page would write its log back each time.

@@ -25,13 +25,18 @@ class Ticket:
     claimed: Claim | None = None
     response: HttpResponse | None = None
     fault: BaseException | None = None
+    called: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.response is not None or self.fault is not None
 
 
 @dataclass(eq=False)
 class _Line:
     waiting: list[Ticket] = field(default_factory=list)
-    queueing: threading.Lock = field(default_factory=threading.Lock)
-    writing: threading.Lock = field(default_factory=threading.Lock)
+    is_served: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 _lines: dict[Callable[[Sequence[Any]], list[Outcome]], _Line] = {}
@@ -41,17 +46,32 @@ def carry_out(ticket: Ticket, do: Callable[[Sequence[Ticket]], None]) -> HttpRes
     """Whoever comes first does it for those who came since. ``do`` is one transaction, in which each is given its
     response or its fault; where it fails for many, each is done alone: nobody fails for another one's sake."""
     line = _lines.setdefault(ticket.write, _Line())
-    with line.queueing:
+    with line.lock:
         line.waiting.append(ticket)
-    with line.writing:
-        if ticket.response is None and ticket.fault is None:
-            with line.queueing:
-                group, line.waiting = line.waiting[:TOGETHER_MAX], line.waiting[TOGETHER_MAX:]
-            _carry_out(group, do)
+        waits, line.is_served = line.is_served, True
+    if waits:
+        ticket.called.wait()
+    if not ticket.is_settled:
+        _serve(line, do)
     if ticket.fault is not None:
         raise ticket.fault
     assert ticket.response is not None
     return ticket.response
+
+
+def _serve(line: _Line, do: Callable[[Sequence[Ticket]], None]) -> None:
+    """Do it for those who stand there, and call whoever stands first then: nobody works for others twice, nor waits
+    longer than for one group."""
+    with line.lock:
+        group, line.waiting = line.waiting[:TOGETHER_MAX], line.waiting[TOGETHER_MAX:]
+    try:
+        _carry_out(group, do)
+    finally:
+        with line.lock:
+            following = line.waiting[:1]
+            line.is_served = bool(following)
+        for ticket in (*following, *group):
+            ticket.called.set()
 
 
 def _carry_out(group: Sequence[Ticket], do: Callable[[Sequence[Ticket]], None]) -> None:

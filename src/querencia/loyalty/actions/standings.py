@@ -26,7 +26,7 @@ def judge_tiers(*, programme: Programme, member_ids: Iterable[int] | None = None
     """
     moved = 0
     for some in _some(programme, member_ids):
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             moved += _judge(programme, some, at)
     return moved
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from querencia.loyalty.models import Allocation, Entry, Lot, Member, Programme
+from querencia.loyalty.models import Allocation, Entry, Lot, Member, Programme, RuleVersion
 from querencia.loyalty.models.ledger import ACCOUNTS, OF_MEMBER
 from querencia.loyalty.queries import closing, months
 
-MEMBER, LOT, ENTRY, ALLOCATION = (model._meta.db_table for model in (Member, Lot, Entry, Allocation))
+MEMBER, LOT, ENTRY, ALLOCATION, RULE = (model._meta.db_table for model in (Member, Lot, Entry, Allocation, RuleVersion))
 
 ZERO = [0] * len(months.ACCOUNTS)
 
@@ -52,6 +52,7 @@ def check(programme: Programme) -> Iterator[Difference]:
         f"LEFT JOIN {ALLOCATION} a ON a.lot_id = l.id WHERE m.programme_id = %s GROUP BY l.id) l",
         programme.pk,
     )
+    yield from _belongings(programme)
     yield from _compared(
         "lots of member",
         ("pending", "active", "held"),
@@ -61,6 +62,32 @@ def check(programme: Programme) -> Iterator[Difference]:
         "GROUP BY member_id) r ON r.member_id = m.id LEFT JOIN (SELECT l.member_id, sum(a.held) AS held "
         f"FROM {ALLOCATION} a JOIN {LOT} l ON l.id = a.lot_id WHERE a.held <> 0 GROUP BY l.member_id) h "
         "ON h.member_id = m.id WHERE m.programme_id = %s",
+        programme.pk,
+    )
+
+
+def _belongings(programme: Programme) -> Iterator[Difference]:
+    """What the database does not look for whenever a row is written (see ``models/ledger.py``)."""
+    yield from _compared(
+        "entry",
+        ("programme",),
+        f"SELECT e.id, e.programme_id, m.programme_id FROM {ENTRY} e JOIN {MEMBER} m ON m.id = e.member_id "
+        "WHERE m.programme_id = %s",
+        programme.pk,
+    )
+    yield from _compared(
+        "lot",
+        ("member", "rule"),
+        "SELECT l.id, l.member_id, coalesce(l.rule_id, 0), coalesce(e.member_id, 0), coalesce(r.id, 0) "
+        f"FROM {MEMBER} m JOIN {LOT} l ON l.member_id = m.id LEFT JOIN {ENTRY} e ON e.id = l.entry_id "
+        f"LEFT JOIN {RULE} r ON r.id = l.rule_id WHERE m.programme_id = %s",
+        programme.pk,
+    )
+    yield from _compared(
+        "allocation",
+        ("member",),
+        f"SELECT a.id, l.member_id, coalesce(e.member_id, 0) FROM {MEMBER} m JOIN {LOT} l ON l.member_id = m.id "
+        f"JOIN {ALLOCATION} a ON a.lot_id = l.id LEFT JOIN {ENTRY} e ON e.id = a.entry_id WHERE m.programme_id = %s",
         programme.pk,
     )
 
