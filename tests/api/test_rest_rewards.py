@@ -132,3 +132,16 @@ def test_a_quote_says_what_a_basket_would_cost_with_a_code_or_a_reward(ana: Prog
     assert (coded["points"], coded["to_pay"], coded["points_charged"]) == (13, 1_350, 0)
     assert ana.said("POST", "/loyalty/quote", {**basket, "code": "NONE"})["voucher"]["why"] == "unknown"
     assert ana.refused("POST", "/loyalty/quote", {"amount": 5, "reward_id": 1}) == (422, "invalid")
+
+
+def test_gestures_are_told_and_what_a_member_was_given(ana: Program, club: Programme, shelf: dict[str, int]) -> None:  # noqa: F811
+    at = datetime.now(UTC)
+    pk = ana.said("GET", "/loyalty/members/by-card/C-1")["id"]
+    actions.publish_gesture(programme=club, kind="welcome", document={"reward": "mug"}, at=at)
+    assert actions.welcome(programme=club, member_ids=[pk], at=at) == 1
+    [told] = ana.said("GET", "/loyalty/gestures")["items"]
+    assert (told["kind"], told["points"], told["reward"], told["made_ever"]) == ("welcome", 0, "mug", 1)
+    [made] = ana.said("GET", f"/loyalty/members/{pk}/gestures")["items"]
+    assert (made["kind"], made["points"], made["reward"]) == ("welcome", 0, "mug")
+    assert ana.said("GET", f"/loyalty/redemptions/{made['redemption_id']}")["why"] == "welcome"
+    assert ana.refused("GET", "/loyalty/members/999/gestures") == (404, "not_found")

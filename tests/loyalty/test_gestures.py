@@ -12,7 +12,7 @@ from querencia.customers.actions import merging
 from querencia.customers.models import Customer, Event
 from querencia.flows import reactions
 from querencia.loyalty import actions, gestures, privacy
-from querencia.loyalty.models import Entry, Gesture, GestureDay, Member, Programme
+from querencia.loyalty.models import Entry, Gesture, GestureDay, Member, Programme, Reward
 from querencia.loyalty.queries import gestures as queries
 from tests.loyalty import shop
 from tests.loyalty.shop import AT
@@ -104,6 +104,28 @@ def test_anniversaries_and_days_of_thanks_fall_on_their_days(programme: Programm
     assert (given_to(ana), given_to(new)) == (57, 7)
     made = queries.made(programme, at=noon(date(2026, 10, 4)))
     assert made == {"anniversary": queries.Made(1, 1, 50), "appreciation": queries.Made(2, 2, 14)}
+
+
+def test_a_reward_is_given_where_points_are_not_as_long_as_there_is_one(programme: Programme) -> None:
+    mug = {"kind": "prize", "name": {"en": "A mug"}, "points": 80}
+    pay = {"kind": "pay", "name": {"en": "Pay"}, "points": 10, "amount": 100}
+    actions.publish_rewards(programme=programme, documents={"mug": mug, "pay": pay}, at=AT - 40 * DAY)
+    actions.change_stock(reward=Reward.objects.get(key="mug"), left=1, was=None)
+    for document in ({"reward": "pay"}, {"reward": "none"}, {"reward": "mug", "points": 5}, {"reward": ""}):
+        with pytest.raises(ValidationError, match="reward"):
+            actions.publish_gesture(programme=programme, kind="birthday", document=document, at=AT)
+    actions.publish_gesture(programme=programme, kind="birthday", document={"reward": "mug"}, at=AT - 30 * DAY)
+    ana, bea = (shop.member(programme, name, birthday=date(1990, 3, 5)) for name in ("ana", "bea"))
+    on = date(2026, 3, 5)
+    assert [make(programme, on), make(programme, on)] == [1, 0], "there was one mug, and it is hers"
+    [given] = Gesture.objects.all()
+    assert (given.member_id, given.points) == (ana.pk, 0)
+    assert given.redemption is not None
+    assert (given.redemption.why, given.redemption.points, given.redemption.state) == ("birthday", 0, "waiting")
+    assert not Entry.objects.exists()
+    assert queries.of_member(bea, before=None, size=9) == []
+    privacy.erase([ana.customer_id], at=noon(on))
+    assert not Gesture.objects.exists()
 
 
 def test_missed_days_are_caught_up_and_each_day_is_looked_at_once(programme: Programme) -> None:

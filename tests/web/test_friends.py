@@ -130,6 +130,12 @@ def test_gestures_are_said_by_forms_and_counted(ana: Member, programme: Programm
     actions.welcome(programme=programme, member_ids=[ana.pk], at=now())
     assert "<em>1 gift</em> within a year" in text(manager.get(page))
     assert "Welcome" in text(manager.get(f"/customers/{ana.customer_id}/"))
+    terms = {"kind": "prize", "name": {"en": "A mug"}, "points": 80}
+    actions.publish_rewards(programme=programme, documents={"mug": terms}, at=now())
+    assert "Say how many." in text(manager.post(f"{page}birthday/", {"member_days": "0"}))
+    assert manager.post(f"{page}birthday/", {"reward": "mug", "points": "5", "member_days": "0"})["Location"] == page
+    assert "<strong>A mug</strong>" in text(manager.get(page))
+    manager.post(f"{page}birthday/", {"do": "end"})
     manager.post(f"{page}welcome/", {"do": "end"})
     assert text(manager.get(page)).count("Not made.") == 3
     assert manager.get(f"{page}nothing/").status_code == 404

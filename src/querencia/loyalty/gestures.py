@@ -39,28 +39,34 @@ class Yearly:
 
 @dataclass(frozen=True)
 class Terms:
-    """So many points, which lapse after ``valid_days`` (0: as all do), for members in ``tiers`` (none: all) who joined
-    ``member_days`` before at least. ``on``: the day of those that have one."""
+    """So many points, which lapse after ``valid_days`` (0: as all do), or a ``reward`` of the catalogue by its key, for
+    members in ``tiers`` (none: all) who joined ``member_days`` before at least. ``on``: the day of those that have
+    one."""
 
     points: int
     valid_days: int = 0
     member_days: int = 0
     tiers: frozenset[str] = frozenset()
     on: Yearly | None = None
+    reward: str = ""
 
 
 def read(kind: str, document: Mapping[str, Any]) -> Terms:
     """Terms out of their document. Raises BadGesture with what is wrong where."""
-    if unknown := set(document) - {"points", "valid_days", "member_days", "tiers", "on"}:
+    if unknown := set(document) - {"points", "reward", "valid_days", "member_days", "tiers", "on"}:
         raise BadGesture(f"{sorted(unknown)}: not a part of a gesture")
-    points = _number("points", document.get("points"), 1, MOST)
+    reward = document.get("reward", "")
+    if "reward" in document and (not isinstance(reward, str) or not reward or {"points", "valid_days"} & set(document)):
+        raise BadGesture("reward: the key of one, with neither points nor valid_days: it lasts as it does for points")
+    points = 0 if reward else _number("points", document.get("points"), 1, MOST)
     days = {name: _number(name, document.get(name, 0), 0, DAYS_MAX) for name in ("valid_days", "member_days")}
     tiers = document.get("tiers", [])
     if not isinstance(tiers, list) or not all(isinstance(each, str) and each for each in tiers):
         raise BadGesture("tiers: a list of tiers")
     if (kind == "appreciation") != ("on" in document):
         raise BadGesture("on: the day of an appreciation, and of nothing else")
-    return Terms(points, **days, tiers=frozenset(tiers), on=_yearly(document["on"]) if "on" in document else None)
+    on = _yearly(document["on"]) if "on" in document else None
+    return Terms(points, **days, tiers=frozenset(tiers), on=on, reward=reward)
 
 
 def _yearly(given: Any) -> Yearly:

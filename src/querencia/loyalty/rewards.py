@@ -15,6 +15,8 @@ OFF_AN_ORDER = frozenset({AMOUNT, PERCENT, VOUCHER, PAY})
 HANDED_OVER = frozenset({PRIZE, EXPERIENCE})
 # Points are set aside when it is asked for, and spent when it is used or handed over.
 CHARGED_AT_USE = HANDED_OVER | {PAY}
+# What is paid with points cannot be had for none.
+NO_GIFTS = frozenset({PAY, CHARITY})
 LANGUAGES = ("es", "pt", "en")
 PERIODS = ("day", "month", "quarter", "half", "year", "ever")
 CLASSES = ("A", "B", "C")

@@ -11,8 +11,10 @@ from querencia.web.points_words import listed, points
 from querencia.web.templatetags.house import locale, weekday_name
 
 
-def gives(terms: Terms) -> str:
-    """50 points, valid for 30 days."""
+def gives(terms: Terms, gifts: Mapping[str, str]) -> str:
+    """50 points, valid for 30 days; or a mug of the house. ``gifts``: names of rewards by key."""
+    if terms.reward:
+        return gifts.get(terms.reward, terms.reward)
     said = points(terms.points)
     if terms.valid_days:
         valid = ngettext("valid for %(count)s day", "valid for %(count)s days", terms.valid_days)

@@ -16,8 +16,9 @@ from querencia.customers.models import Customer
 from querencia.customers.queries import persons
 from querencia.loyalty import expiry, gestures
 from querencia.loyalty.actions.giving import Gift, give
+from querencia.loyalty.actions.redeeming import NewVoucher, issue
 from querencia.loyalty.gestures import Terms
-from querencia.loyalty.models import Gesture, GestureDay, GestureKind, GestureTerms, Member, Programme
+from querencia.loyalty.models import Gesture, GestureDay, GestureKind, GestureTerms, Member, Programme, Reward
 from querencia.loyalty.queries import gestures as queries
 from querencia.loyalty.queries.programmes import is_running
 from querencia.loyalty.queries.standings import tiers_of
@@ -33,10 +34,11 @@ def publish_gesture(
     """A new version of a gesture; with an empty document it is made no more. Days that are over stay as they were.
     Raises ValidationError."""
     try:
-        if document:
-            gestures.read(kind, document)
+        terms = gestures.read(kind, document) if document else None
     except gestures.BadGesture as fault:
         raise ValidationError({"document": str(fault)}) from None
+    if terms and terms.reward and terms.reward not in queries.gifts(programme, at=at):
+        raise ValidationError({"document": f"reward: {terms.reward} is offered by nobody, or no gift"})
     Programme.objects.select_for_update(no_key=True).get(pk=programme.pk)
     before = GestureTerms.objects.filter(programme=programme, kind=kind).order_by("-version").first()
     if (before.document if before else {}) == dict(document):
@@ -133,18 +135,32 @@ def _make(
     Programme.objects.select_for_update(no_key=True).get(pk=programme.pk)
     year = 0 if row.kind == GestureKind.WELCOME else on.year
     chosen = _chosen(programme, row.kind, terms, member_ids, on)
+    keys = {pk: f"{row.kind}:{year}:{pk}" for pk in chosen}
+    common = {"terms": row, "kind": row.kind, "year": year, "on": on, "made_at": at}
+    made = [Gesture(member_id=pk, **each, **common) for pk, each in _given(programme, terms, row.kind, keys, at)]
+    Gesture.objects.bulk_create(made, batch_size=TOGETHER)
+    return len(made)
+
+
+def _given(
+    programme: Programme, terms: Terms, why: str, keys: Mapping[int, str], at: datetime
+) -> Iterator[tuple[int, dict[str, int]]]:
+    """Give it to members, under these keys: who got how many points, or which redemption. Of a reward whoever comes
+    when none is left, or when it is not offered, gets nothing."""
+    if terms.reward:
+        reward = Reward.objects.get(programme=programme, key=terms.reward)
+        vouchers = [NewVoucher(pk, reward.pk, f"gesture:{key}", why) for pk, key in keys.items()]
+        for asked, issued in zip(vouchers, issue(programme=programme, vouchers=vouchers, at=at), strict=True):
+            if issued.is_done:
+                yield asked.member_id, {"points": 0, "redemption_id": issued.redemption_id}
+        return
     lapses = None
     if terms.valid_days:
         lapses = expiry.expires_at(at, expiry.Policy(terms.valid_days, "day"), zone=programme.time_zone)
-    gifts = [Gift(pk, f"{row.kind}:{year}:{pk}", terms.points, row.kind, expires_at=lapses) for pk in chosen]
-    done = give(programme=programme, gifts=gifts, at=at)
-    made = [
-        Gesture(member_id=pk, terms=row, kind=row.kind, year=year, on=on, made_at=at, points=each.points)
-        for pk, each in zip(chosen, done, strict=True)
-        if each.is_done
-    ]
-    Gesture.objects.bulk_create(made, batch_size=TOGETHER)
-    return len(made)
+    gifts = [Gift(pk, key, terms.points, why, expires_at=lapses) for pk, key in keys.items()]
+    for gift, done in zip(gifts, give(programme=programme, gifts=gifts, at=at), strict=True):
+        if done.is_done:
+            yield gift.member_id, {"points": done.points}
 
 
 def _chosen(programme: Programme, kind: str, terms: Terms, member_ids: Sequence[int], on: date) -> list[int]:

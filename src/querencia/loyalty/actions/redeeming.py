@@ -142,7 +142,7 @@ class _Desk:
     def _of_gift(self, each: OnShelf, asked: NewVoucher) -> str:
         if each.terms is None or not each.terms.is_valid(local_day(self.at, self.programme.time_zone)):
             return "not_offered"
-        if each.terms.kind in (rewards.PAY, rewards.CHARITY):
+        if each.terms.kind in rewards.NO_GIFTS:
             return "not_a_gift"
         return "sold_out" if self.left.get(asked.reward_id) == 0 else ""
 

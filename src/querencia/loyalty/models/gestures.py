@@ -7,6 +7,7 @@ from django.utils.translation import pgettext_lazy
 
 from querencia.loyalty.models.members import Member
 from querencia.loyalty.models.programme import Programme, Version
+from querencia.loyalty.models.rewards import Redemption
 
 KINDS = ["birthday", "anniversary", "appreciation", "welcome"]
 
@@ -46,6 +47,9 @@ class Gesture(models.Model):
     on = models.DateField(_("day"))
     made_at = models.DateTimeField(_("made"))
     points = models.BigIntegerField(_("points"))
+    redemption = models.ForeignKey(
+        Redemption, models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("reward")
+    )
 
     class Meta:
         verbose_name = pgettext_lazy("made", "gesture")
@@ -53,7 +57,10 @@ class Gesture(models.Model):
         indexes = [models.Index(fields=["kind", "made_at"], name="gesture_made")]
         constraints = [
             models.UniqueConstraint(fields=["member", "kind", "year"], name="gesture_once"),
-            models.CheckConstraint(condition=Q(points__gt=0), name="gesture_of_something"),
+            models.CheckConstraint(
+                condition=Q(points__gt=0, redemption=None) | Q(points=0, redemption__isnull=False),
+                name="gesture_of_something",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q, Sum
 
 from querencia.loyalty.gestures import Terms, read
-from querencia.loyalty.models import Gesture, GestureTerms, Programme
+from querencia.loyalty.models import Gesture, GestureTerms, Member, Programme
+from querencia.loyalty.queries.balances import people_of
+from querencia.loyalty.queries.rewards import OnShelf, shelf
+from querencia.loyalty.rewards import NO_GIFTS
 
 YEAR = timedelta(days=365)
 
@@ -27,6 +30,20 @@ def in_force(programme: Programme, *, at: datetime) -> list[tuple[Terms, Gesture
     for row in GestureTerms.objects.filter(programme=programme, in_force_from__lte=at).order_by("in_force_from", "pk"):
         found[row.kind] = row
     return [(read(row.kind, row.document), row) for _kind, row in sorted(found.items()) if row.document]
+
+
+def gifts(programme: Programme, *, at: datetime) -> dict[str, OnShelf]:
+    """By key the rewards that can be given for nothing, the oldest first."""
+    known = shelf(programme, at=at).values()
+    return {each.reward.key: each for each in known if each.terms and each.terms.kind not in NO_GIFTS}
+
+
+def of_member(member: Member, *, before: int | None, size: int) -> list[Gesture]:
+    """What a member's person was given, the newest first: so many, older than the one of that id."""
+    found = Gesture.objects.filter(member_id__in=people_of([member.pk])[member.pk])
+    if before is not None:
+        found = found.filter(pk__lt=before)
+    return list(found.select_related("redemption__reward").order_by("-pk")[:size])
 
 
 def versions(programme: Programme, kind: str) -> Sequence[GestureTerms]:

@@ -1,6 +1,7 @@
 """Gestures: what the business gives without a purchase, and how often it did."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -15,10 +16,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 from querencia.common.time import now
 from querencia.loyalty import actions
 from querencia.loyalty.gestures import Terms, Yearly, read
-from querencia.loyalty.models import GestureKind
+from querencia.loyalty.models import GestureKind, Programme
 from querencia.loyalty.queries import gestures
 from querencia.loyalty.queries.standings import scheme_of
-from querencia.web import gesture_words
+from querencia.web import gesture_words, rewards_words
 from querencia.web.access import Request, needs
 from querencia.web.cockpit.loyalty import found
 from querencia.web.templatetags.house import weekday_name
@@ -35,11 +36,23 @@ PROPOSED: Mapping[str, Terms] = {
 class GestureForm(forms.Form):
     """One gesture; of a day of thanks with the day."""
 
-    points = forms.IntegerField(label=gettext_lazy("Points"), min_value=1, max_value=10**12)
+    reward = forms.ChoiceField(
+        label=gettext_lazy("What is given"),
+        required=False,
+        help_text=gettext_lazy("A reward of the catalogue that is sold out, or not offered, on the day is not given."),
+    )
+    points = forms.IntegerField(
+        label=gettext_lazy("Points"),
+        min_value=1,
+        max_value=10**12,
+        required=False,
+        help_text=gettext_lazy("If points are given."),
+    )
     valid_days = forms.IntegerField(
         label=gettext_lazy("Days for which they can be spent"),
         min_value=0,
         max_value=3_650,
+        required=False,
         help_text=gettext_lazy("0: as long as all other points."),
     )
     member_days = forms.IntegerField(
@@ -52,9 +65,10 @@ class GestureForm(forms.Form):
         label=gettext_lazy("Only for members in"), widget=forms.CheckboxSelectMultiple, required=False
     )
 
-    def __init__(self, *given: Any, kind: str, names: Mapping[str, str], **more: Any) -> None:
+    def __init__(self, *given: Any, kind: str, names: Mapping[str, str], gifts: Mapping[str, str], **more: Any) -> None:
         super().__init__(*given, **more)
         self.fields["tiers"].choices = list(names.items())  # type: ignore[attr-defined]
+        self.fields["reward"].choices = [("", gettext("Points")), *gifts.items()]  # type: ignore[attr-defined]
         self.has_day = kind == GestureKind.APPRECIATION
         if kind == GestureKind.WELCOME:
             del self.fields["member_days"], self.fields["tiers"]
@@ -79,13 +93,16 @@ class GestureForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
+        if not self.errors and not given["reward"] and not given["points"]:
+            self.add_error("points", gettext("Say how many."))
         if self.has_day and not self.errors and not given["day"] and not (given["nth"] and given["weekday"]):
             self.add_error("day", gettext("Say which day."))
         return given
 
     def document(self) -> dict[str, Any]:
         given = self.cleaned_data
-        said = {name: given[name] for name in ("points", "valid_days", "member_days") if given.get(name)}
+        names = ("reward", "member_days") if given["reward"] else ("points", "valid_days", "member_days")
+        said = {name: given[name] for name in names if given.get(name)}
         if given.get("tiers"):
             said["tiers"] = given["tiers"]
         if self.has_day:
@@ -95,7 +112,8 @@ class GestureForm(forms.Form):
 
 
 def _initial(terms: Terms) -> dict[str, Any]:
-    said: dict[str, Any] = {name: getattr(terms, name) for name in ("points", "valid_days", "member_days")}
+    names = ("reward", "points", "valid_days", "member_days")
+    said: dict[str, Any] = {name: getattr(terms, name) or None for name in names}
     said["tiers"] = sorted(terms.tiers)
     if terms.on:
         said |= {name: getattr(terms.on, name) or None for name in ("month", "day", "nth", "weekday")}
@@ -109,6 +127,7 @@ def overview(request: Request, pk: int) -> HttpResponse:
     programme, at = found(pk), now()
     made, scheme = gestures.made(programme, at=at), scheme_of(programme, at=at)
     names = dict(scheme[1].names) if scheme else {}
+    gifts = _gifts(programme, at)
     in_force = {row.kind: (terms, row) for terms, row in gestures.in_force(programme, at=at)}
     told = []
     for kind in GestureKind:
@@ -117,7 +136,7 @@ def overview(request: Request, pk: int) -> HttpResponse:
             {
                 "kind": kind,
                 "row": row,
-                "gives": gesture_words.gives(terms) if terms else "",
+                "gives": gesture_words.gives(terms, gifts) if terms else "",
                 "to_whom": gesture_words.to_whom(terms, names) if terms else [],
                 "made": made.get(kind, gestures.Made()),
             }
@@ -139,7 +158,8 @@ def gesture(request: Request, pk: int, kind: str) -> HttpResponse:
     scheme = scheme_of(programme, at=at)
     start = read(kind, before) if before else PROPOSED[kind]
     names = dict(scheme[1].names) if scheme else {}
-    form = GestureForm(request.POST or None, initial=_initial(start), kind=kind, names=names)
+    gifts = _gifts(programme, at)
+    form = GestureForm(request.POST or None, initial=_initial(start), kind=kind, names=names, gifts=gifts)
     is_end = request.POST.get("do") == "end"
     if request.method == "POST" and (is_end or form.is_valid()):
         document = {} if is_end else form.document()
@@ -155,13 +175,18 @@ def gesture(request: Request, pk: int, kind: str) -> HttpResponse:
             else:
                 messages.success(request, _("It counts from tomorrow on: gestures are made as the day begins."))
             return redirect("gestures", pk)
-    told = [{"row": row, "said": _said(kind, row.document, names)} for row in history]
+    told = [{"row": row, "said": _said(kind, row.document, names, gifts)} for row in history]
     context = {"programme": programme, "form": form, "kind": GestureKind(kind), "before": before, "history": told}
     return render(request, "cockpit/gesture.html", context)
 
 
-def _said(kind: str, document: Mapping[str, Any], names: Mapping[str, str]) -> str:
+def _gifts(programme: Programme, at: datetime) -> dict[str, str]:
+    """The names of what can be given, by key."""
+    return {key: rewards_words.name(each.latest) for key, each in gestures.gifts(programme, at=at).items()}
+
+
+def _said(kind: str, document: Mapping[str, Any], names: Mapping[str, str], gifts: Mapping[str, str]) -> str:
     if not document:
         return ""
     terms = read(kind, document)
-    return ", ".join([gesture_words.gives(terms), *gesture_words.to_whom(terms, names)])
+    return ", ".join([gesture_words.gives(terms, gifts), *gesture_words.to_whom(terms, names)])
