@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from querencia.customers.actions import consents
 from querencia.customers.models import ContactPoint, Event
 from querencia.flows import notices
 from querencia.loyalty import actions
-from querencia.loyalty.models import ExpiryNotice, Member, Programme
+from querencia.loyalty.models import Entry, ExpiryNotice, Lot, Member, Programme
 from querencia.loyalty.queries import notices as queries
 from tests.loyalty import shop
 from tests.loyalty.shop import AT
@@ -86,3 +87,33 @@ def test_who_promises_no_notice_tells_nobody(programme: Programme) -> None:
     programme = shop.change(programme, expiry_count=30, expiry_unit="day")
     shop.earns(shop.member(programme), 5_000)
     assert actions.tell_expiring(programme=programme, at=AT + 29 * DAY) == 0
+
+
+def test_no_points_lapse_before_their_member_was_told_where_that_is_promised(club: Programme, letters: Letters) -> None:
+    with pytest.raises(ValidationError, match="how many days"):
+        actions.change_programme(programme=club, notice_days=0, notice_needed=True)
+    club = shop.change(club, notice_needed=True)
+    ana, silent, late = reachable(club, "ana"), shop.member(club, "silent"), reachable(club, "late")
+    for each in (ana, silent, late):
+        shop.earns(each, 5_000)
+    notices.tell(at=AT + 24 * DAY)
+    assert states() == ["sent", "refused", "sent"]
+    # What is given after the notice was sent, and lapses on the same day, is nothing that anybody was told of.
+    [lapses] = set(Lot.objects.values_list("expires_at", flat=True))
+    actions.give(programme=club, gifts=[actions.Gift(late.pk, "hi", 7, "hi", expires_at=lapses)], at=AT + 25 * DAY)
+    assert actions.put_off(programme=club, at=lapses - 2 * DAY) == 0
+    notices.tell(at=lapses - timedelta(hours=3))
+    assert [shop.has(each, at=lapses).available for each in (ana, silent, late)] == [0, 50, 7]
+    assert shop.has(silent, at=lapses).expires_at == lapses + 7 * DAY
+    assert actions.expire(programme=club, at=lapses + DAY).lapsed == 2
+    # Whoever is off for weeks takes nothing from anybody either: neither the books nor who spends.
+    assert actions.expire(programme=club, at=lapses + 30 * DAY).lapsed == 0
+    shop.spends(silent, 20, "a prize", at=lapses + 50 * DAY)
+    ContactPoint.objects.create(customer_id=silent.customer_id, kind="email", value="silent@example.org")
+    for days in (51, 52):
+        notices.tell(at=lapses + days * DAY)
+    assert "30" in dict(letters.taken)["silent@example.org"]
+    assert actions.expire(programme=club, at=lapses + 80 * DAY).lapsed == 2
+    assert [shop.has(each, at=lapses + 80 * DAY).available for each in (ana, silent, late)] == [0, 0, 0]
+    assert Entry.objects.filter(kind="expire", member=silent).get().expired == 30
+    assert shop.is_right(club)

@@ -32,6 +32,8 @@ def tell(*, at: datetime) -> int:
         sent += now_sent
         if is_stuck or len(some) < TOGETHER:
             break
+    for programme in begun(at=at):
+        actions.put_off(programme=programme, at=at)
     return sent
 
 

@@ -35,7 +35,17 @@ ASKED = 1_000
 ERASED = "erased:"
 # Keys that we made of numbers of our own; all others were given to us, and may name an order or a person.
 OURS = (
-    *("purchase:", "refund:", "expire:", "activate:", "repay:", "give:referral:", "take_back:referral:", ERASED),
+    *(
+        "purchase:",
+        "refund:",
+        "expire:",
+        "activate:",
+        "repay:",
+        "put_off:",
+        "give:referral:",
+        "take_back:referral:",
+        ERASED,
+    ),
     *(f"give:{kind}:" for kind in GestureKind.values),
 )
 

@@ -81,6 +81,8 @@ def why(told: Told) -> str:
         return _("Taken back: what the friend bought was given back")
     if kind == "claw_back" and amount:
         return _("Taken back after a refund of %(amount)s") % {"amount": amount}
+    if kind == "transfer" and told.reason == "put_off":
+        return _("Kept for longer, since you could not be told that they expire")
     if kind == "adjust" and told.reason:
         return told.reason
     said = {

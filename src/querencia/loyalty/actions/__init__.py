@@ -5,7 +5,8 @@ The programme: `set_up`, `change_programme`, `start`, `stop`.
 Members, rules and tiers: `enrol`, `publish_rules`, `publish_tiers`, `judge_tiers`. Audiences of campaigns:
 `keep_audiences`, `refresh_audience`, `list_in`.
 Points: `earn` and `refund` follow purchases; `give` what is no purchase; `hold`, then `capture` or `release`; `restore`
-what was spent; `transfer`; `adjust`, `approve`, `refuse`; `expire` books what time has done; `tell_expiring` before.
+what was spent; `transfer`; `adjust`, `approve`, `refuse`; `expire` books what time has done; `tell_expiring` before,
+and `put_off` what nobody could be told of.
 Gestures: `publish_gesture`, `make_gestures` of a day, `catch_up_gestures`, `welcome`.
 Friends: `publish_referral_terms`, `share` a link, `claim` by whom one came, `settle_referrals`, `review_referrals`.
 Rewards: `publish_rewards`, `change_stock`, `import_codes`, `share_code`; `redeem` for points or `issue` for none, then
@@ -23,7 +24,7 @@ from querencia.loyalty.actions.gestures import catch_up_gestures, make_gestures,
 from querencia.loyalty.actions.giving import Gift, NewTransfer, give, transfer
 from querencia.loyalty.actions.holding import Capture, NewHold, capture, hold, release
 from querencia.loyalty.actions.members import NewMember, enrol, leave
-from querencia.loyalty.actions.notices import close_notices, notice_failed, take_notice, tell_expiring
+from querencia.loyalty.actions.notices import close_notices, notice_failed, put_off, take_notice, tell_expiring
 from querencia.loyalty.actions.partners import Issued, agree, create_partner, settle
 from querencia.loyalty.actions.policy import change_programme, set_up, start, stop
 from querencia.loyalty.actions.programmes import create_programme, publish_rules, publish_tiers
@@ -97,6 +98,7 @@ __all__ = [
     "publish_rewards",
     "publish_rules",
     "publish_tiers",
+    "put_off",
     "redeem",
     "refresh_audience",
     "refund",

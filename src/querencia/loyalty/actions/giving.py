@@ -127,17 +127,6 @@ def _transfer(book: Book, asked: NewTransfer, key: str) -> Done:
     accounts = {"active": asked.points, "transferred": -asked.points}
     posting = book.post("transfer", taker.pk, key, accounts, detail={"from": giver.pk})
     for lot, part in parts:
-        book.grant(
-            posting,
-            Given(
-                amount=part,
-                available_at=lot.available_at,
-                expires_at=lot.expires_at,
-                rule_id=lot.rule_id,
-                origin_id=lot.pk,
-                partner_id=lot.partner_id,
-                cost_per_thousand=lot.cost_per_thousand,
-            ),
-        )
+        book.grant(posting, Given.of(lot, part, lot.available_at, lot.expires_at))
     book.repay(book.people[taker.head])
     return Done("created", asked.points)

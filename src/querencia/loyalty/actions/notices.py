@@ -6,10 +6,16 @@ from itertools import batched
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Sum
 
+from querencia.common.database import among
 from querencia.customers import events, kinds
+from querencia.loyalty.ledger import Book
+from querencia.loyalty.ledger.telling import is_told
 from querencia.loyalty.models import ExpiryNotice, Lot, Programme
 
 SOURCE = "loyalty"
+# Whoever would be told later than this was not told in time.
+LOOKS = timedelta(days=1)
+PEOPLE = 1_000
 TOGETHER, TOLD = 5_000, 500
 TRIES_MAX = 5
 Mail = ExpiryNotice.Mail
@@ -57,6 +63,29 @@ def _tell_some(programme: Programme, at: datetime) -> int:
 
 def _of(row: ExpiryNotice) -> dict[str, object]:
     return {"member": row.member_id, "points": row.points, "expires_at": row.expires_at.isoformat()}
+
+
+def put_off(*, programme: Programme, at: datetime, by: datetime | None = None) -> int:
+    """Where no points may lapse before their member was told: those that would before the next look (or ``by``) and of
+    whom nobody could be are given as many days again; how many lots. In pieces that are each whole."""
+    by = by or at + LOOKS
+    due = Lot.objects.filter(~is_told(), member__programme=programme, remaining__gt=0, expires_at__lte=by)
+    last = total = 0
+    while programme.notice_needed:
+        with transaction.atomic():
+            mine = due.filter(member__gt=last).order_by("member").values_list("member", flat=True).distinct()
+            if not (some := list(mine[:PEOPLE])):
+                break
+            waiting = ExpiryNotice.objects.filter(among("member_id", some), expires_at__lte=by, mail=Mail.WAITING)
+            waiting.update(mail=Mail.LATE)  # it would speak of a day that is no more
+            book = Book(programme, at=at).open(member_ids=some)
+            book.bring_up_to_date(some)
+            for pk in some:
+                book.put_off([book.purses[pk]], by=by)
+            total += sum(posting.detail.get("why") == "put_off" for posting in book.entries)
+            book.close()
+            last = some[-1]
+    return total
 
 
 def close_notices(*, notices: list[ExpiryNotice], mail: str) -> int:

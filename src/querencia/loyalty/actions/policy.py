@@ -16,7 +16,7 @@ from querencia.loyalty.models import Programme
 MAY_CHANGE = frozenset(
     {
         *("name", "pending_days", "expiry_count", "expiry_unit", "expiry_rounding", "restored_days_min"),
-        "notice_days",
+        *("notice_days", "notice_needed"),
         *("deficit", "deficit_max", "adjust_max", "hold_seconds", "cost_per_thousand"),
     }
 )

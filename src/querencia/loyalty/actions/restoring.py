@@ -102,16 +102,7 @@ def _give_back(book: Book, key: str, row: Hold, parts: Sequence[Taken], partner_
     for lot, part in parts:
         if lapses is not None and lot.expires_at is not None and lot.expires_at < lapses:
             book.allocate(posting, lot, redeemed=-part)
-            more = Given(
-                amount=part,
-                available_at=book.at,
-                expires_at=lapses,
-                rule_id=lot.rule_id,
-                origin_id=lot.pk,
-                partner_id=lot.partner_id,
-                cost_per_thousand=lot.cost_per_thousand,
-            )
-            book.grant(posting, more)
+            book.grant(posting, Given.of(lot, part, book.at, lapses))
         else:
             lot.turns += 1
             book.allocate(posting, lot, amount=part, redeemed=-part)

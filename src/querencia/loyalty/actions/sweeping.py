@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from querencia.customers import kinds
+from querencia.loyalty.actions.notices import put_off
 from querencia.loyalty.ledger import Book, dating
 from querencia.loyalty.ledger.telling import tell
 from querencia.loyalty.models import Allocation, Entry, Hold, Lot, Member, Programme
@@ -35,6 +36,7 @@ def expire(*, programme: Programme, at: datetime) -> Swept:
     """Book it all, in pieces that are each whole: whoever is killed is followed by whoever comes next."""
     activated = _in_pieces(programme, at, _ACTIVATE)
     released = _release(programme, at)
+    put_off(programme=programme, at=at, by=at)
     lapsed = _in_pieces(programme, at, _EXPIRE)
     _repay(programme, at)
     return Swept(activated, released, lapsed)

@@ -7,17 +7,18 @@ whose customers are joined by merges) are in it together: they spend from one pu
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
 from querencia.common.database import listed, within
+from querencia.common.time import local_day
 from querencia.customers.queries import persons
-from querencia.loyalty import allocation, models
+from querencia.loyalty import allocation, expiry, models
 from querencia.loyalty.ledger import dating, reading, rows
 from querencia.loyalty.ledger.rows import Ids, Lot, Posting, Taking
-from querencia.loyalty.ledger.telling import tell_of
+from querencia.loyalty.ledger.telling import tell_of, told_before
 from querencia.loyalty.models import Allocation, Entry, Hold, Member, Programme
 from querencia.loyalty.models.ledger import OF_MEMBER
 
@@ -62,6 +63,19 @@ class Given:
     partner_id: int | None = None
     cost_per_thousand: int = 0
     lines: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, lot: Lot, amount: int, available_at: datetime, expires_at: datetime | None) -> "Given":
+        """For points that were in a lot before, by the same rule and at the same cost."""
+        return cls(
+            amount,
+            available_at,
+            expires_at,
+            rule_id=lot.rule_id,
+            origin_id=lot.pk,
+            partner_id=lot.partner_id,
+            cost_per_thousand=lot.cost_per_thousand,
+        )
 
 
 class Book:
@@ -135,11 +149,9 @@ class Book:
                 if not lot.is_active and lot.available_at <= self.at:
                     self.activate(lot)
         self._release_lapsed(purses)
-        for purse in purses:
-            for lot in list(purse.lots or ()):
-                if allocation.has_lapsed(lot, self.at) and lot.remaining:
-                    self.lapsed[lot.entry_id] = self.lapsed.get(lot.entry_id, 0) + lot.remaining
-                    self.debit("expire", f"expire:{lot.pk}:{lot.turns}", [(lot, lot.remaining)], to="expired")
+        for lot in self.put_off(purses, by=self.at):
+            self.lapsed[lot.entry_id] = self.lapsed.get(lot.entry_id, 0) + lot.remaining
+            self.debit("expire", f"expire:{lot.pk}:{lot.turns}", [(lot, lot.remaining)], to="expired")
         for head in heads:
             self.repay(self.people[head])
 
@@ -240,6 +252,23 @@ class Book:
         self.post("activate", lot.member_id, f"activate:{lot.pk}", {"pending": -lot.remaining, "active": lot.remaining})
         lot.is_active = True
         self._changed[lot.pk] = lot
+
+    def put_off(self, purses: Iterable[Purse], *, by: datetime) -> list[Lot]:
+        """The open lots that lapse by then. Where the programme demands that members are told before, those of whom
+        nobody was are given more time instead, and the rest is answered."""
+        due = [lot for purse in purses for lot in purse.lots or () if lot.remaining and allocation.has_lapsed(lot, by)]
+        if not due or not self.programme.notice_needed:
+            return due
+        zone, told = self.programme.time_zone, told_before([lot.pk for lot in due])
+        last = local_day(self.at, zone) + timedelta(days=self.programme.notice_days)
+        lapses = expiry.day_ends(last, zone=zone)
+        for lot in due:
+            if lot.pk not in told:
+                key, points = f"put_off:{lot.pk}:{lot.turns}", lot.remaining
+                posting = self.post("transfer", lot.member_id, key, {}, detail={"why": "put_off"})
+                self.allocate(posting, lot, amount=-points)
+                self.grant(posting, Given.of(lot, points, lot.available_at, lapses))
+        return [lot for lot in due if lot.pk in told]
 
     def debit(
         self,

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import batched
 
+from django.db.models import Exists, OuterRef
+
+from querencia.common.database import among
 from querencia.customers import events, kinds
 from querencia.loyalty.ledger.rows import Posting
-from querencia.loyalty.models import Programme
+from querencia.loyalty.models import ExpiryNotice, Lot, Programme
 
 SOURCE = "loyalty"
 TOGETHER = 500
@@ -20,6 +23,22 @@ TOLD = {
 
 # member and points
 type Moved = tuple[int, int]
+
+
+def is_told() -> Exists:
+    """Of a lot: its member was mailed that it lapses, once it was there."""
+    notices = ExpiryNotice.objects.filter(
+        member=OuterRef("member"),
+        expires_at=OuterRef("expires_at"),
+        mail=ExpiryNotice.Mail.SENT,
+        told_at__gte=OuterRef("entry__recorded_at"),
+    )
+    return Exists(notices)
+
+
+def told_before(lot_ids: Sequence[int]) -> set[int]:
+    """Those of these lots."""
+    return set(Lot.objects.filter(is_told(), among("pk", lot_ids)).values_list("pk", flat=True))
 
 
 def tell_of(programme: Programme, entries: Iterable[Posting], *, at: datetime) -> None:

@@ -152,7 +152,7 @@ class Lot(models.Model):
     available_at = models.DateTimeField(_("can be spent from"))
     expires_at = models.DateTimeField(_("lapses"), null=True)
     rule = models.ForeignKey(RuleVersion, models.PROTECT, null=True, related_name="+", db_index=False, **HELD)
-    # The lot that these points were in before: transferred, or given back with more time.
+    # The lot that these points were in before: transferred, or given back with more time, or put off.
     origin = models.ForeignKey("self", models.PROTECT, null=True, related_name="+", db_index=False)
     partner = models.ForeignKey(Partner, models.PROTECT, null=True, related_name="+", db_index=False)
     cost_per_thousand = models.BigIntegerField(_("cost of a thousand points"), default=0)

@@ -40,6 +40,8 @@ class Programme(models.Model):
     expiry_rounding = models.CharField(_("rounded up"), max_length=7, choices=Rounding, blank=True)
     # 0: nobody is told.
     notice_days = models.PositiveSmallIntegerField(_("members are told so many days before points lapse"), default=0)
+    # Whoever could not be told keeps their points for as many days again.
+    notice_needed = models.BooleanField(_("no points lapse before their member was told"), default=False)
     restored_days_min = models.PositiveSmallIntegerField(_("days that restored points have at least"), default=0)
     deficit = models.CharField(_("when points to take back are spent"), max_length=4, choices=Deficit, default="stop")
     deficit_max = models.BigIntegerField(_("limit below zero"), default=0)
@@ -73,6 +75,11 @@ class Programme(models.Model):
             models.CheckConstraint(
                 condition=Q(deficit_max__gte=0) & Q(adjust_max__gte=0) & Q(cost_per_thousand__gte=0),
                 name="programme_limits_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(notice_needed=False) | Q(notice_days__gt=0),
+                name="programme_tells_what_it_promises_to",
+                violation_error_message=_("Say how many days before points expire members are told."),
             ),
         ]
 

@@ -17,7 +17,7 @@ from querencia.web.templatetags.house import weekday_name
 
 TIERS_MAX = 5
 POLICY = (
-    *("pending_days", "expiry_count", "expiry_unit", "expiry_rounding", "notice_days"),
+    *("pending_days", "expiry_count", "expiry_unit", "expiry_rounding", "notice_days", "notice_needed"),
     *("deficit", "deficit_max", "adjust_max", "cost_per_thousand"),
 )
 
@@ -71,6 +71,11 @@ class PolicyForm(forms.Form):
             "By e-mail, if they have one and did not refuse messages of service, and to other systems by webhook. "
             "0: nobody is told."
         ),
+    )
+    notice_needed = forms.BooleanField(
+        label=_("No points expire before their member was told by e-mail"),
+        required=False,
+        help_text=_("Whoever could not be told keeps them for as many days again, as often as it takes."),
     )
     deficit = forms.ChoiceField(
         label=_("When points to take back are spent already"), choices=Programme.Deficit.choices
