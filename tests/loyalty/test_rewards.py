@@ -273,6 +273,34 @@ def test_gifts_cost_no_points_and_take_stock(programme: Programme) -> None:
     assert not shop.of(ana).entries.exists()
 
 
+def test_a_voucher_of_a_value_pays_until_it_is_used_up(programme: Programme) -> None:
+    ana, card = rich(programme), reward(programme, FIVE_OFF | {"kind": "voucher"})
+    done = redeems(ana, card)
+    code = code_of(done)
+    assert uses(programme, code, 300, "o1").discount == 300
+    assert uses(programme, code, 300, "o1").result == "unchanged"
+    [checked] = looked.check(programme, [(code, 900)], at=AT)
+    assert (checked.why, checked.discount) == ("", 200)
+    assert actions.cancel(programme=programme, redemption_ids=[done.redemption_id], at=AT)[0].result == "used"
+    assert uses(programme, code, 900, "o2").discount == 200
+    assert uses(programme, code, 900, "o3").result == "used"
+    for _ in "ab":
+        actions.restore_uses(programme=programme, returns=[NewReturn("o1")], at=AT)
+    assert [uses(programme, code, 250, order).discount for order in ("o4", "o5")] == [250, 50]
+    actions.restore_uses(programme=programme, returns=[NewReturn(f"o{n}") for n in (2, 4, 5)], at=AT)
+    assert Voucher.objects.get(code=codes.normal(code)).left == 500
+    assert shop.is_right(programme)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_of_many_tills_that_take_one_voucher_of_a_value_none_gets_what_is_not_there(programme: Programme) -> None:
+    code = code_of(redeems(rich(programme), reward(programme, FIVE_OFF | {"kind": "voucher"})))
+    found = at_once(8, lambda place: uses(programme, code, 90, f"order-{place}"))
+    assert sorted(each.discount for each in found if each.is_done) == [50, 90, 90, 90, 90, 90]
+    assert [each.result for each in found if not each.is_done] == ["used", "used"]
+
+
 def test_codes_are_unambiguous_and_a_slip_of_a_finger_is_told_from_a_code_of_nobody(programme: Programme) -> None:
     drawn = {codes.draw() for _ in range(200)}
     assert len(drawn) == 200

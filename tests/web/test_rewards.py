@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from querencia.business import actions as business
+from querencia.common.time import now
 from querencia.customers.models import Event
 from querencia.loyalty import actions
 from querencia.loyalty.models import Member, Programme, Redemption, Reward, RewardVersion, Voucher
@@ -134,7 +135,7 @@ def test_a_member_takes_what_they_can_have_after_saying_yes_and_is_shown_the_cod
 ) -> None:
     offers(
         programme,
-        off={"kind": "amount", "name": {"en": "Five off", "pt": "Cinco a menos"}, "points": 100, "amount": 500},
+        off={"kind": "voucher", "name": {"en": "Five off", "pt": "Cinco a menos"}, "points": 100, "amount": 500},
         trip={"kind": "experience", "name": {"en": "A trip"}, "points": 203},
         pay={"kind": "pay", "name": {"en": "Pay"}, "points": 1, "amount": 10},
         gold={"kind": "prize", "name": {"en": "For others"}, "points": 1, "classes": ["A"]},
@@ -157,6 +158,8 @@ def test_a_member_takes_what_they_can_have_after_saying_yes_and_is_shown_the_cod
     assert row.voucher.written in mine
     assert "<svg" in mine
     assert row.voucher.written in text(phone.get("/club/"))
+    actions.use(programme=programme, uses=[actions.NewUse(row.voucher.code, "T-1", 180)], at=now())
+    assert "€3.20 left · can be used whenever you like" in text(phone.get(f"/club/mine/{row.pk}/"))
     assert "not enough points" in text(phone.post(f"/club/rewards/{pk}/", {"key": "another"}))
     pay = Reward.objects.get(key="pay").pk
     phone.post(f"/club/rewards/{pay}/", {"key": "third", "points": "20"})

@@ -80,6 +80,11 @@ class Terms:
         return self.kind in CHARGED_AT_USE
 
     @property
+    def keeps_the_rest(self) -> bool:
+        """Whether what one order leaves of it pays for the next. A code that many share has no rest."""
+        return self.kind == VOUCHER and self.codes != SHARED
+
+    @property
     def days(self) -> int:
         """How long it lasts; what waits with points set aside cannot do so without end."""
         return self.valid_days or (WAITS_DAYS if self.is_charged_at_use else 0)

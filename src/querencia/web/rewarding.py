@@ -54,7 +54,8 @@ def redemption(row: Redemption, programme: Programme, *, at: datetime) -> dict[s
     is_waiting = catalogue.state_of(row, at=at) == Redemption.State.WAITING
     said = words.state(row, at=at, zone=programme.time_zone)
     if not is_waiting and voucher and looked.state_of(voucher, at=at) != "void":
-        said = words.code(voucher, at=at, zone=programme.time_zone)
+        rest = words.left(voucher, terms, programme.currency) if is_good else ""
+        said = _joined(rest, words.code(voucher, at=at, zone=programme.time_zone))
     points = points_words.points(row.points) if row.points else _("a gift")
     return {
         "row": row,
@@ -67,7 +68,8 @@ def redemption(row: Redemption, programme: Programme, *, at: datetime) -> dict[s
         "is_handed_over": terms.is_handed_over,
         "is_waiting": is_waiting,
         "is_to_confirm": terms.kind != rewards.PAY,
-        "can_be_cancelled": catalogue.state_of(row, at=at) in ("waiting", "done") and (is_good or row.voucher is None),
+        "can_be_cancelled": catalogue.state_of(row, at=at) in ("waiting", "done")
+        and (row.voucher is None or (is_good and not row.voucher.uses)),
     }
 
 

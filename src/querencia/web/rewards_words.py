@@ -153,6 +153,13 @@ def code(voucher: Voucher, *, at: datetime, zone: str) -> str:
             return _("can be used whenever you like")
 
 
+def left(voucher: Voucher, terms: Terms, currency: str) -> str:
+    """What an order has left of its value."""
+    if voucher.left is None or voucher.left == terms.amount:
+        return ""
+    return _("%(amount)s left") % {"amount": money.show(voucher.left, currency, locale().language)}
+
+
 def state(row: Redemption, *, at: datetime, zone: str) -> str:
     """What became of a redemption, or until when it waits."""
     found = catalogue.state_of(row, at=at)

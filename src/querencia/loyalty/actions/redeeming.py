@@ -240,6 +240,7 @@ class _Desk:
                     issued_at=self.at,
                     expires_at=row.expires_at if terms.is_charged_at_use else self._lapses(terms),
                     uses=1 if row.state == State.DONE and terms.is_handed_over else 0,
+                    **_rest(terms),
                 )
                 made.append(row.voucher)
         Voucher.objects.bulk_create(made)
@@ -258,7 +259,7 @@ class _Desk:
         free = Voucher.objects.filter(reward=reward, origin=Origin.IMPORTED, issued_at=None, voided_at=None)
         for (row, terms), voucher in zip(some, list(free.order_by("pk")[: len(some)]), strict=True):
             mine = {"version_id": row.version_id, "member_id": row.member_id, "expires_at": self._lapses(terms)}
-            if not free.filter(pk=voucher.pk).update(issued_at=self.at, **mine):
+            if not free.filter(pk=voucher.pk).update(issued_at=self.at, **mine, **_rest(terms)):
                 raise RuntimeError("a code went while it was locked")
             row.voucher = voucher
 
@@ -273,6 +274,11 @@ class _Desk:
         at_once = [Capture(row.hold_key) for row, _terms, _asked in paid if row.state == State.DONE]
         if any(not done.is_done for done in capture(programme=self.programme, captures=at_once, at=self.at)):
             raise RuntimeError("points went while they were locked")
+
+
+def _rest(terms: Terms) -> dict[str, int | None]:
+    """How often a new code can be used: once, or until its value is."""
+    return {"left": terms.amount, "uses_max": None} if terms.keeps_the_rest else {}
 
 
 def _seconds(at: datetime, ends: datetime | None) -> int | None:

@@ -38,7 +38,7 @@ def take_codes_back(rows: Sequence[Redemption], *, at: datetime) -> None:
     mine.filter(origin=Voucher.Origin.OWN, voided_at=None).update(voided_at=at)
     brought = mine.filter(origin=Voucher.Origin.IMPORTED)
     Redemption.objects.filter(pk__in=[row.pk for row in rows], voucher__in=brought).update(voucher=None)
-    brought.update(issued_at=None, member=None, version=None, expires_at=None)
+    brought.update(issued_at=None, member=None, version=None, expires_at=None, left=None, uses_max=1)
 
 
 def lapse_due(programme: Programme, *, at: datetime, reward_ids: Iterable[int] | None = None) -> int:

@@ -1,4 +1,5 @@
-"""Codes at the till: used for an order once, at most for what the order costs, and given back with it."""
+"""Codes at the till: used for an order once, at most for what the order costs, and given back with it; one of a value
+until it is used up."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,7 +105,10 @@ def _use(programme: Programme, asked: NewUse, made: list[VoucherUse], at: dateti
         spend([(redemption, points)], programme, at=at)
         Redemption.objects.filter(pk=redemption.pk).update(points=points)
     free = Voucher.objects.filter(Q(uses_max=None) | Q(uses__lt=F("uses_max")), pk=voucher.pk, voided_at=None)
-    if not free.update(uses=F("uses") + 1):
+    if voucher.left is not None:
+        free = free.filter(left__gte=checked.discount)
+    # What is no value, null, stays so.
+    if not free.update(uses=F("uses") + 1, left=F("left") - checked.discount):
         raise RuntimeError("a code went while it was locked")
     row = VoucherUse.objects.create(
         voucher=voucher,
@@ -215,7 +219,7 @@ class _Back:
                 if over.update(state=State.RETURNED, closed_at=self.at):
                     put_back([redemption])
             return
-        mine.filter(uses__gt=0).update(uses=F("uses") - 1)
+        mine.filter(uses__gt=0).update(uses=F("uses") - 1, left=F("left") + row.discount)
         days = self.programme.restored_days_min
         if days and row.voucher.expires_at is not None:
             least = local_day(self.at, self.programme.time_zone) + timedelta(days=days)

@@ -50,7 +50,8 @@ class RewardVersion(Version):
 
 class Voucher(models.Model):
     """A code: made for one member, brought in by a file and waiting (``issued_at`` None), or one that many share.
-    Whether it can be used is decided when it is looked at: not voided, not lapsed, not used up."""
+    Whether it can be used is decided when it is looked at: not voided, not lapsed, not used up. One of a value keeps
+    what an order leaves of it."""
 
     class Origin(models.TextChoices):
         OWN = "own", _("Made here")
@@ -70,6 +71,7 @@ class Voucher(models.Model):
     voided_at = models.DateTimeField(_("voided"), null=True)
     uses = models.BigIntegerField(_("uses"), default=0)
     uses_max = models.BigIntegerField(_("uses at most"), null=True, default=1)  # None: as many as are wanted
+    left = models.BigIntegerField(_("what is left of its value"), null=True)  # None: it has no rest to keep
 
     class Meta:
         verbose_name = _("voucher")
@@ -86,6 +88,7 @@ class Voucher(models.Model):
                 condition=Q(uses__gte=0) & (Q(uses_max=None) | Q(uses__lte=F("uses_max"))),
                 name="voucher_never_overused",
             ),
+            models.CheckConstraint(condition=Q(left=None) | Q(left__gte=0), name="voucher_never_overdrawn"),
         ]
 
     def __str__(self) -> str:

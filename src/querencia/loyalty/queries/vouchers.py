@@ -34,7 +34,7 @@ def state_of(voucher: Voucher, *, at: datetime) -> str:
     """``valid``, or why not: ``void``, ``used``, ``lapsed``. Decided here, whether or not anybody came by."""
     if voucher.voided_at is not None:
         return "void"
-    if voucher.uses_max is not None and voucher.uses >= voucher.uses_max:
+    if voucher.left == 0 or (voucher.uses_max is not None and voucher.uses >= voucher.uses_max):
         return "used"
     if voucher.expires_at is not None and voucher.expires_at <= at:
         return "lapsed"
@@ -67,6 +67,8 @@ def judged(
     why = "" if state == "valid" else state
     points = redemption.points if redemption else 0
     discount = terms.discount(amount, points) if amount is not None else 0
+    if voucher.left is not None:
+        discount = min(discount, voucher.left)
     if not why and redemption is not None:
         told = catalogue.state_of(redemption, at=at)
         if told == Redemption.State.WAITING and not terms.is_charged_at_use:

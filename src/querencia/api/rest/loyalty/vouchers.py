@@ -60,6 +60,8 @@ class VoucherTold(Told):
     """Why it cannot: `unknown`, `mistyped`, `void`, `lapsed`, `used`, `not_confirmed`, `nothing_off`."""
     discount: int
     """What it takes off the order, in minor units: never more than the order."""
+    left: int | None
+    """What is left of a voucher of a value before this order, in minor units; null of all others."""
     reward_id: int | None
     reward: str
     """Its key."""
@@ -131,6 +133,7 @@ def voucher_told(found: looked.Checked) -> VoucherTold:
         is_valid=not found.why,
         why=found.why,
         discount=0 if found.why else found.discount,
+        left=voucher.left if voucher else None,
         reward_id=voucher.reward_id if voucher else None,
         reward=voucher.reward.key if voucher else "",
         kind=terms.kind if terms else "",
