@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Lookup, Q
 from django.db.models.sql.compiler import SQLCompiler
@@ -61,14 +61,23 @@ def among(name: str, values: Iterable[Any]) -> Q:
 def _prepared() -> Iterator[Any]:
     """A cursor whose statements PostgreSQL plans once a connection, since planning takes it longer than answering: so
     what they say does not depend on what they are asked about. Django's own puts the parameters into the text."""
-    if connection.vendor == "postgresql":
-        connection.validate_no_broken_transaction()
-        connection.ensure_connection()
-        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    here = connections[DEFAULT_DB_ALIAS]
+    if here.vendor != "postgresql":
+        with here.cursor() as cursor:
             yield cursor
-    else:
-        with connection.cursor() as cursor:
-            yield cursor
+        return
+    here.validate_no_broken_transaction()
+    here.ensure_connection()
+    with here.wrap_database_errors:
+        yield _cursor_of(here.connection)
+
+
+def _cursor_of(held: Any) -> psycopg.Cursor[Any]:
+    """One for all statements of a connection: to make one takes a third of what it takes to ask."""
+    cursor = getattr(held, "querencia_cursor", None)
+    if cursor is None:
+        cursor = held.querencia_cursor = psycopg.Cursor(held)
+    return cursor
 
 
 def select(statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

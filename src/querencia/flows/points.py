@@ -8,7 +8,6 @@ from django.db import transaction
 
 from querencia.loyalty import actions
 from querencia.loyalty.models import Programme
-from querencia.loyalty.queries.naming import refunded
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +33,5 @@ def earn(*, programme: Programme, purchases: Iterable[int], at: datetime) -> Seq
 @transaction.atomic(savepoint=False)
 def refund(*, programme: Programme, purchases: Iterable[int], at: datetime) -> Sequence[Judged]:
     """Take back what refunds (by id) leave unearned, and give back what was used for their orders."""
-    purchases = list(purchases)
-    actions.follow_refunds(programme=programme, refunds=purchases, at=at)
     done = actions.refund(programme=programme, refunds=purchases, at=at)
-    members = refunded(programme, (each.refund_id for each in done))
-    return [Judged(each.refund_id, each.result, each.points, members.get(each.refund_id, 0)) for each in done]
+    return [Judged(each.refund_id, each.result, each.points, each.member_id) for each in done]

@@ -40,7 +40,7 @@ from querencia.loyalty.actions.standings import judge_tiers
 from querencia.loyalty.actions.stock import lapse_redemptions
 from querencia.loyalty.actions.summing import sum_months
 from querencia.loyalty.actions.sweeping import expire
-from querencia.loyalty.actions.vouchers import NewReturn, NewUse, Used, follow_refunds, restore_uses, use
+from querencia.loyalty.actions.vouchers import NewReturn, NewUse, Used, restore_uses, use
 
 __all__ = [
     "Capture",
@@ -81,7 +81,6 @@ __all__ = [
     "earn",
     "enrol",
     "expire",
-    "follow_refunds",
     "give",
     "hold",
     "import_codes",

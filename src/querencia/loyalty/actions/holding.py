@@ -11,11 +11,11 @@ from django.db import transaction
 from querencia.common.database import listed, within
 from querencia.loyalty import allocation
 from querencia.loyalty.actions.results import CREATED, DIFFERS, UNCHANGED, Done
-from querencia.loyalty.ledger import Book, Purse, Taken
+from querencia.loyalty.ledger import Book, Purse, Taken, reading
 from querencia.loyalty.ledger.rows import Ids, insert
 from querencia.loyalty.models import Entry, Hold, Member, Partner, Programme
 
-HOLD = Hold._meta.db_table
+HOLD = reading.table(Hold)
 COLUMNS = ("id", "programme_id", "member_id", "key", "amount", "made_at", "expires_at")
 
 
@@ -51,7 +51,8 @@ def hold(*, programme: Programme, holds: Sequence[NewHold], at: datetime) -> lis
         for row in _under(programme, {each.key for each in holds}):
             known.setdefault(row.key, []).append(row)
         made: dict[str, tuple[int, int]] = {}  # under which key how much, and of whom
-        book.bring_up_to_date([each.member_id for each in holds if each.member_id in book.purses])
+        fit = [each for each in holds if each.member_id in book.purses]
+        book.bring_up_to_date([each.member_id for each in fit], taking=sum(max(0, each.points) for each in fit))
         ids, rows = Ids(Hold), []
         found = []
         for each in holds:
@@ -73,8 +74,8 @@ def hold(*, programme: Programme, holds: Sequence[NewHold], at: datetime) -> lis
 
 def _under(programme: Programme, keys: Collection[str]) -> list[Hold]:
     """What was set aside under these keys, the oldest first."""
-    asked = f"SELECT * FROM {HOLD} WHERE {within('key', 'text')} AND programme_id = %s ORDER BY id"  # noqa: S608
-    return list(Hold.objects.raw(asked, [listed(keys), programme.pk])) if keys else []
+    condition = f"{within('key', 'text')} AND programme_id = %s ORDER BY id"
+    return reading.instances(Hold, condition, [listed(keys), programme.pk]) if keys else []
 
 
 def _before(book: Book, asked: NewHold, known: dict[str, list[Hold]], made: dict[str, tuple[int, int]]) -> Done | None:
@@ -153,9 +154,11 @@ def _said_before(asked: Capture, before: Done) -> Done:
 
 def _opened(programme: Programme, keys: Iterable[str], at: datetime) -> tuple[Book, dict[str, list[Hold]]]:
     wanted = set(keys)
-    book = Book(programme, at=at).open(member_ids={row.member_id for row in _under(programme, wanted)})
+    asked = f"SELECT member_id FROM {HOLD} WHERE {within('key', 'text')} AND programme_id = %s"  # noqa: S608
+    whose = reading.select(asked, [listed(wanted), programme.pk])
+    book = Book(programme, at=at).open(member_ids={member for (member,) in whose})
     holds: dict[str, list[Hold]] = {}
-    # Anew, now that the locks are held; what was made in between is not ours to see yet.
+    # Only now, when the locks are held; what was made in between is not ours to see yet.
     for row in _under(programme, wanted) if book.purses else ():
         if row.member_id in book.purses:
             holds.setdefault(row.key, []).append(row)

@@ -1,16 +1,20 @@
+# ruff: noqa: S608  (the statement is put together from names of our own)
 """Points taken back: of what a grant gave, then of other points, and what is missing by the programme's policy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
 
+from querencia.common.database import listed, within
 from querencia.loyalty import allocation
 from querencia.loyalty.actions.results import CREATED, UNCHANGED, Done
-from querencia.loyalty.ledger import Book, Lot, Purse, Taken
+from querencia.loyalty.ledger import Book, Lot, Purse, Taken, reading
 from querencia.loyalty.models import Allocation, Entry, Programme
+from querencia.loyalty.models import Lot as LotRow
+
+ENTRY, LOT, ALLOCATION = (reading.table(model) for model in (Entry, LotRow, Allocation))
 
 
 def claw_back(
@@ -52,7 +56,7 @@ def take_back(*, programme: Programme, gifts: Sequence[str], why: str, at: datet
         given = {entry.key.removeprefix("give:"): entry for entry in entries}
         book = Book(programme, at=at).open(member_ids={entry.member_id for entry in given.values()})
         known = book.known(f"take_back:{key}" for key in given)
-        lapsed = _lapsed([entry.pk for entry in given.values()])
+        lapsed = lapsed_of([entry.pk for entry in given.values()])
         book.bring_up_to_date({entry.member_id for entry in given.values()})
         done: dict[str, Done] = {}
         for key, entry in given.items():
@@ -75,8 +79,10 @@ def take_back(*, programme: Programme, gifts: Sequence[str], why: str, at: datet
     return [done.get(key, Done("unknown")) for key in gifts]
 
 
-def _lapsed(entry_ids: Sequence[int]) -> dict[int, int]:
-    """By entry how many of its points lapsed."""
-    rows = Allocation.objects.filter(lot__entry_id__in=entry_ids, entry__kind=Entry.Kind.EXPIRE)
-    sums = rows.values("lot__entry_id").annotate(points=Sum("amount"))
-    return {pk: -points for pk, points in sums.values_list("lot__entry_id", "points")}
+def lapsed_of(entry_ids: Collection[int]) -> dict[int, int]:
+    """By entry how many of the points that it granted lapsed."""
+    asked = f"""
+        SELECT l.entry_id, -sum(a.amount) FROM {LOT} l JOIN {ALLOCATION} a ON a.lot_id = l.id
+            JOIN {ENTRY} e ON e.id = a.entry_id AND e.kind = 'expire'
+            WHERE {within("l.entry_id")} GROUP BY l.entry_id"""
+    return {pk: int(points) for pk, points in reading.select(asked, [listed(entry_ids)])}

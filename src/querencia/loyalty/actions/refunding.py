@@ -4,20 +4,22 @@ have earned (see ``loyalty/refunds.py``)."""
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import batched
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Sum
 
+from querencia.common.database import listed, within
 from querencia.loyalty import expiry, refunds
 from querencia.loyalty.actions.budgets import Budgets
 from querencia.loyalty.actions.caps import Caps, capped
-from querencia.loyalty.actions.reclaiming import claw_back
+from querencia.loyalty.actions.reclaiming import claw_back, lapsed_of
 from querencia.loyalty.actions.results import CREATED, UNCHANGED
+from querencia.loyalty.actions.vouchers import give_back_uses
 from querencia.loyalty.earning import Outcome, Rule, Snapshot, evaluate
-from querencia.loyalty.ledger import Book, Given, unfund
-from querencia.loyalty.models import Allocation, Entry, Programme
+from querencia.loyalty.ledger import Book, Given, reading, unfund
+from querencia.loyalty.models import Entry, Programme
 from querencia.loyalty.purchases import Bought, given_back, load, net, originals
 from querencia.loyalty.queries import partners
 from querencia.loyalty.rulebook import Rulebook
@@ -28,11 +30,13 @@ ASKED = 5_000
 @dataclass(frozen=True, slots=True)
 class Refunded:
     """``created`` now, ``unchanged`` since it was before, or why nothing: ``no_refund``, ``unknown_order``,
-    ``no_grant`` (the order was not judged yet; when it is, this is looked at), ``unknown``. ``points``: taken back."""
+    ``no_grant`` (the order was not judged yet; when it is, this is looked at), ``unknown``. ``points``: taken back,
+    of whom."""
 
     refund_id: int
     result: str
     points: int = 0
+    member_id: int = 0
 
 
 @dataclass(slots=True)
@@ -51,13 +55,16 @@ class _Grant:
 
 
 def refund(*, programme: Programme, refunds: Iterable[int], at: datetime) -> list[Refunded]:
-    """Take back what these refunds (purchases by id) leave unearned; what became of each, in order."""
+    """Take back what these refunds (purchases by id) leave unearned, and give back what was used for their orders;
+    what became of each, in order."""
     asked = list(refunds)
     with transaction.atomic(savepoint=False):
         bought = load(asked)
         back = [each for each in bought.values() if each.is_refund]
         of = originals(back)
-        done = _take_back(programme, {each.pk: each for each in of.values()}, at)
+        orders = {each.pk: each for each in of.values()}
+        give_back_uses(programme, list(orders.values()), at)
+        done = _take_back(programme, orders, at)
     found = []
     for pk in asked:
         if pk not in bought or not bought[pk].is_refund:
@@ -84,16 +91,23 @@ def _take_back(programme: Programme, orders: Mapping[int, Bought], at: datetime)
     known = book.known(f"refund:{each.pk}" for some in back.values() for each in some)
     fresh = {pk for pk, some in back.items() if any(f"refund:{each.pk}" not in known for each in some)}
     _look_up([each for pk, each in grants.items() if pk in fresh])
-    book.bring_up_to_date([grants[pk].entry.member_id for pk in sorted(fresh)])
+    anew = [grants[pk] for pk in sorted(fresh)]
+    book.bring_up_to_date(
+        [each.entry.member_id for each in anew],
+        taking=sum(each.granted for each in anew),
+        of_entries=[each.entry.pk for each in anew],
+    )
     taking = _Taking(book)
     found = {}
     for pk, some in back.items():
         for each in sorted(some, key=lambda refunded: refunded.pk):
             key = f"refund:{each.pk}"
             if before := known.get(key):
-                found[each.pk] = Refunded(each.pk, UNCHANGED, sum(entry.clawed_back for entry in before))
+                points = sum(entry.clawed_back for entry in before)
+                found[each.pk] = Refunded(each.pk, UNCHANGED, points, before[0].member_id)
             else:
-                found[each.pk] = Refunded(each.pk, CREATED, taking.step(grants[pk], each, some))
+                points = taking.step(grants[pk], each, some)
+                found[each.pk] = Refunded(each.pk, CREATED, points, grants[pk].entry.member_id)
     taking.caps.keep()
     taking.budgets.keep()
     book.close()
@@ -103,9 +117,9 @@ def _take_back(programme: Programme, orders: Mapping[int, Bought], at: datetime)
 def _grants(programme: Programme, orders: Mapping[int, Bought]) -> dict[int, _Grant]:
     found = {}
     keys = sorted(f"purchase:{pk}" for pk in orders)
-    for start in range(0, len(keys), ASKED):
-        some = Entry.objects.filter(programme=programme, key__in=keys[start : start + ASKED], kind=Entry.Kind.GRANT)
-        for entry in some:
+    condition = f"{within('key', 'text')} AND programme_id = %s AND kind = %s"
+    for some in batched(keys, ASKED, strict=False):
+        for entry in reading.instances(Entry, condition, [listed(some), programme.pk, Entry.Kind.GRANT]):
             if entry.purchase_id:
                 found[entry.purchase_id] = _Grant(entry, orders[entry.purchase_id])
     return found
@@ -116,17 +130,13 @@ def _look_up(grants: Sequence[_Grant]) -> None:
     by_entry = {each.entry.pk: each for each in grants}
     for each in grants:
         each.rules = {told["rule"]: told["points"] for told in each.entry.detail.get("rules", ())}
-    ids = sorted(by_entry)
-    for start in range(0, len(ids), ASKED):
-        some = ids[start : start + ASKED]
-        for entry in Entry.objects.filter(corrects_id__in=some).order_by("pk"):
+    for some in batched(sorted(by_entry), ASKED, strict=False):
+        for entry in reading.instances(Entry, f"{within('corrects_id')} ORDER BY id", [listed(some)]):
             grant = by_entry[entry.corrects_id or 0]
             grant.taken += entry.clawed_back
             grant.rules = entry.detail.get("rules", grant.rules)
-        lapsed = Allocation.objects.filter(lot__entry_id__in=some, entry__kind=Entry.Kind.EXPIRE)
-        sums = lapsed.values("lot__entry_id").annotate(points=Sum("amount"))
-        for pk, points in sums.values_list("lot__entry_id", "points"):
-            by_entry[pk].lapsed = -points
+        for pk, points in lapsed_of(some).items():
+            by_entry[pk].lapsed = points
 
 
 class _Taking:

@@ -1,7 +1,7 @@
 """Codes at the till: used for an order once, at most for what the order costs, and given back with it; one of a value
 until it is used up."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from querencia.loyalty.actions.results import CREATED, DIFFERS, UNCHANGED
 from querencia.loyalty.actions.stock import SOURCE, locked, put_back
 from querencia.loyalty.ledger import Book
 from querencia.loyalty.models import Programme, Redemption, Voucher, VoucherUse
-from querencia.loyalty.purchases import given_back, load, originals
+from querencia.loyalty.purchases import Bought, given_back
 from querencia.loyalty.queries import rewards as catalogue
 from querencia.loyalty.queries import vouchers as looked
 
@@ -153,23 +153,20 @@ def _together(done: Sequence[Used]) -> Used:
     return Used(result, done[0].use_id, sum(each.discount for each in done), sum(each.points for each in done))
 
 
-def follow_refunds(*, programme: Programme, refunds: Iterable[int], at: datetime) -> int:
-    """Refunds (purchases by id) give back what was used for their orders: all of it when the order is given back whole;
-    what was paid with points, down to what is left of the order. How many uses were touched."""
-    with transaction.atomic():
-        bought = load(refunds)
-        orders = {each.pk: each for each in originals([each for each in bought.values() if each.is_refund]).values()}
-        rows = looked.uses_of(programme, [(each.key, each.source) for each in orders.values()])
-        if not rows:
-            return 0
-        gone = given_back(orders.values())
-        left = {
-            (each.key, each.source): max(0, each.amount + sum(refund.amount for refund in gone.get(each.pk, ())))
-            for each in orders.values()
-        }
-        back = _Back(programme, rows, at)
-        done = [back.restore(row, left[row.order_key, row.source]) for row in back.rows]
-        back.tell()
+def give_back_uses(programme: Programme, orders: Sequence[Bought], at: datetime) -> int:
+    """What was used for orders that are given back: all of it when an order is given back whole; what was paid with
+    points, down to what is left of it. How many uses were touched. Inside the transaction of the refunds."""
+    rows = looked.uses_of(programme, [(each.key, each.source) for each in orders])
+    if not rows:
+        return 0
+    gone = given_back(orders)
+    left = {
+        (each.key, each.source): max(0, each.amount + sum(refund.amount for refund in gone.get(each.pk, ())))
+        for each in orders
+    }
+    back = _Back(programme, rows, at)
+    done = [back.restore(row, left[row.order_key, row.source]) for row in back.rows]
+    back.tell()
     return sum(each.result == CREATED for each in done)
 
 

@@ -128,22 +128,28 @@ class Book:
     def known(self, keys: Iterable[str]) -> dict[str, list[Entry]]:
         """Entries under these keys, of whichever member."""
         wanted = sorted(set(keys))
-        asked = f"SELECT id FROM {reading.table(Entry)} WHERE {within('key', 'text')} AND programme_id = %s"
-        ids = [row[0] for row in reading.select(asked, [listed(wanted), self.programme.pk])] if wanted else []
+        condition = f"{within('key', 'text')} AND programme_id = %s"
+        known = reading.instances(Entry, condition, [listed(wanted), self.programme.pk]) if wanted else []
         found: dict[str, list[Entry]] = {}
-        for some in persons.asked(ids):
-            for entry in Entry.objects.filter(pk__in=some).order_by("pk"):
-                found.setdefault(entry.key, []).append(entry)
+        for entry in sorted(known, key=lambda entry: entry.pk):
+            found.setdefault(entry.key, []).append(entry)
         return found
 
-    def bring_up_to_date(self, member_ids: Iterable[int]) -> None:
+    def bring_up_to_date(
+        self, member_ids: Iterable[int], *, taking: int | None = None, of_entries: Collection[int] = ()
+    ) -> None:
         """Book what time has done by now: points that can be spent, holds that lapsed, points that lapsed; and repay
-        what a person owes from what they have."""
+        what a person owes from what they have.
+
+        ``taking``: no more than that is taken from any person afterwards, beside what these entries gave: of those who
+        have hundreds of lots, only the first are looked at."""
         heads = dict.fromkeys(self.purses[pk].head for pk in member_ids)
         purses = [purse for head in heads for purse in self.people[head] if purse.lots is None]
         if not purses:
             return
-        self._load(purses)
+        if taking is not None:
+            taking -= min(sum(purse.deficit for purse in self.people[head]) for head in heads)
+        self._load(purses, taking, of_entries)
         for purse in purses:
             for lot in purse.lots or ():
                 if not lot.is_active and lot.available_at <= self.at:
@@ -155,10 +161,14 @@ class Book:
         for head in heads:
             self.repay(self.people[head])
 
-    def _load(self, purses: Sequence[Purse]) -> None:
+    def _load(self, purses: Sequence[Purse], taking: int | None, of_entries: Collection[int]) -> None:
         # What is in no lot, in none is looked for.
         if full := [purse.pk for purse in purses if purse.pending or purse.active]:
-            self._seen(_lots("member_id", full, "AND remaining > 0"))
+            self._seen(
+                _lots("member_id", full, "AND remaining > 0")
+                if taking is None
+                else _first_lots(full, taking, of_entries, self.at)
+            )
         for purse in purses:
             purse.lots = []
         fresh = {purse.pk: purse for purse in purses}
@@ -390,11 +400,30 @@ class Book:
         tell_of(self.programme, self.entries, at=self.at)
 
 
+LOT = reading.table(models.Lot)
+NAMES = ", ".join(name for name in rows.LOT if name != "lines")
+
+
 def _lots(column: str, values: Collection[int], more: str = "") -> Iterable[Lot]:
-    names = ", ".join(name for name in rows.LOT if name != "lines")
-    asked = f"SELECT {names} FROM {reading.table(models.Lot)} WHERE {within(column)} {more} ORDER BY id"
-    for pk, member, entry, amount, available, expires, remaining, is_active, *rest in reading.select(
-        asked, [listed(values)]
-    ):
+    return _read(f"SELECT {NAMES} FROM {LOT} WHERE {within(column)} {more} ORDER BY id", [listed(values)])
+
+
+def _first_lots(member_ids: Sequence[int], points: int, entry_ids: Collection[int], at: datetime) -> Iterable[Lot]:
+    """Open lots of these members: those with which something has to be done by now, those of these entries, and of the
+    others, in the order in which they are taken from, as many as make up so many points that can be spent, and so many
+    that cannot yet."""
+    asked = f"""
+        SELECT {NAMES} FROM (
+            SELECT {NAMES}, sum(CASE WHEN expires_at <= %s THEN 0 ELSE remaining END) OVER (
+                PARTITION BY member_id, available_at > %s ORDER BY expires_at NULLS LAST, id
+            ) AS up_to FROM {LOT} WHERE {within("member_id")} AND remaining > 0
+        ) l WHERE up_to - remaining < %s OR expires_at <= %s OR (NOT is_active AND available_at <= %s)
+            OR {within("entry_id")} ORDER BY id"""
+    moment = connection.ops.adapt_datetimefield_value(at)
+    return _read(asked, [moment, moment, listed(member_ids), points, moment, moment, listed(entry_ids)])
+
+
+def _read(asked: str, given: Sequence[Any]) -> Iterable[Lot]:
+    for pk, member, entry, amount, available, expires, remaining, is_active, *rest in reading.select(asked, given):
         when = (reading.moment(available), reading.moment(expires))
         yield Lot(pk, member, entry, amount, *when, remaining, bool(is_active), *rest)

@@ -1,14 +1,15 @@
 """What the database gives to plain SQL, as Python has it."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 
 from querencia.common.database import select
 
-__all__ = ["document", "moment", "select", "table"]
+__all__ = ["document", "instances", "moment", "select", "table"]
 
 type Row = tuple[Any, ...]
 
@@ -27,3 +28,25 @@ def moment(value: Any) -> Any:
 def document(value: Any) -> Any:
     """JSON as the database gives it to plain SQL: as text."""
     return json.loads(value) if isinstance(value, str) else value
+
+
+def instances[Model: models.Model](model: type[Model], condition: str, given: Sequence[Any] = ()) -> list[Model]:
+    """Rows for which a condition holds (it may go on with an order), as objects."""
+    fields = model._meta.concrete_fields
+    names = ", ".join(str(field.column) for field in fields)
+    rows = select(f"SELECT {names} FROM {table(model)} WHERE {condition}", given)  # noqa: S608
+    return [made(model, row) for row in rows]
+
+
+def made[Model: models.Model](model: type[Model], row: Row) -> Model:
+    """An object of a row with all its columns."""
+    fields = model._meta.concrete_fields
+    values = [READ.get(type(field), _as_it_is)(value) for field, value in zip(fields, row, strict=True)]
+    return model.from_db(DEFAULT_DB_ALIAS, [field.attname for field in fields], values)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+READ = {models.DateTimeField: moment, models.JSONField: document}

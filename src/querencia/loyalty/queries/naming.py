@@ -7,24 +7,24 @@ from django.db.models import Q
 
 from querencia.common.database import listed, select, within
 from querencia.loyalty import cards
+from querencia.loyalty.ledger import reading
 from querencia.loyalty.models import Entry, Hold, Member, Programme
 from querencia.loyalty.queries.programmes import members_of
 
-ENTRY, HOLD, MEMBER = (model._meta.db_table for model in (Entry, Hold, Member))
+ENTRY, HOLD = (model._meta.db_table for model in (Entry, Hold))
 
 
 def by_id(member_ids: Iterable[int]) -> dict[int, Member]:
     """Members of any programme."""
     wanted = set(member_ids)
-    found = Member.objects.raw(f"SELECT * FROM {MEMBER} WHERE {within('id')}", [listed(wanted)]) if wanted else ()
-    return {row.pk: row for row in found}
+    return {row.pk: row for row in reading.instances(Member, within("id"), [listed(wanted)])} if wanted else {}
 
 
 def by_card(programme: Programme, given: Iterable[str]) -> dict[str, Member]:
     """By the number of a card, or by its code as a scanner types it."""
     wanted = set(given)
-    asked = f"SELECT * FROM {MEMBER} WHERE {within('card_number', 'text')} AND programme_id = %s"
-    rows = Member.objects.raw(asked, [listed(wanted), programme.pk]) if wanted else ()
+    condition = f"{within('card_number', 'text')} AND programme_id = %s"
+    rows = reading.instances(Member, condition, [listed(wanted), programme.pk]) if wanted else ()
     found = {row.card_number: row for row in rows}
     codes = {each: pk for each in wanted - found.keys() if (pk := cards.member_id(each))}
     members = by_id(codes.values())
@@ -49,10 +49,3 @@ def holders(programme: Programme, keys: Sequence[str]) -> dict[str, int]:
     """By the key of a hold the member whose points it holds; of a person's several, the first."""
     asked = f"SELECT key, member_id FROM {HOLD} WHERE {within('key', 'text')} AND programme_id = %s ORDER BY id DESC"
     return dict(select(asked, [listed(set(keys)), programme.pk]))
-
-
-def refunded(programme: Programme, refund_ids: Iterable[int]) -> dict[int, int]:
-    """By refund (a purchase, by id) the member of whom it took points back."""
-    keys = {f"refund:{pk}": pk for pk in refund_ids}
-    asked = f"SELECT key, member_id FROM {ENTRY} WHERE {within('key', 'text')} AND programme_id = %s ORDER BY id DESC"
-    return {keys[key]: member for key, member in select(asked, [listed(keys), programme.pk])}

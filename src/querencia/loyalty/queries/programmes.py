@@ -5,30 +5,25 @@ from copy import copy
 from datetime import datetime
 from functools import lru_cache
 
-from django.db import connection, models
 from django.db.models import Q
 
-from querencia.common.database import select
 from querencia.customers.queries import persons
 from querencia.loyalty.ledger import reading
 from querencia.loyalty.models import Member, Programme
 
-FIELDS, TABLE = Programme._meta.concrete_fields, Programme._meta.db_table
+COLUMNS = ", ".join(str(field.column) for field in Programme._meta.concrete_fields)
 
 
 def programmes() -> list[Programme]:
     """All there are, the oldest first."""
     # Every request of a till asks: what is as it was is not made sense of anew.
-    rows = select(f"SELECT {', '.join(str(field.column) for field in FIELDS)} FROM {TABLE} ORDER BY id")  # noqa: S608
+    rows = reading.select(f"SELECT {COLUMNS} FROM {reading.table(Programme)} ORDER BY id")  # noqa: S608
     return [copy(_made(row)) for row in rows]
 
 
 @lru_cache(maxsize=100)
 def _made(row: reading.Row) -> Programme:
-    """Of a row as the database gives it."""
-    made = {models.DateTimeField: reading.moment, models.JSONField: reading.document}
-    values = [made.get(type(field), lambda given: given)(value) for field, value in zip(FIELDS, row, strict=True)]
-    return Programme.from_db(connection.alias, [field.attname for field in FIELDS], values)
+    return reading.made(Programme, row)
 
 
 def programme_by_id(pk: int) -> Programme | None:
