@@ -160,6 +160,23 @@ def test_who_earns_a_tier_stands_in_it_at_once(program: Program, club: Programme
     assert program.refused("GET", f"/loyalty/programmes/{NOBODY}") == (404, "not_found")
 
 
+def test_a_campaign_says_for_whom_it_is_and_what_it_gave(ana: Program, club: Programme) -> None:
+    at = datetime(2026, 1, 3, tzinfo=UTC)
+    rule = {"title": "Gold", "then": {"points": 7}, "audience": {"list": True, "held_out": 0}}
+    actions.publish_rules(programme=club, documents={"gold": rule}, at=at)
+    [told] = ana.said("GET", f"/loyalty/programmes/{club.pk}/campaigns")["items"]
+    assert (told["key"], told["state"], told["audience"]["is_listed"]) == ("gold", "running", True)
+    actions.list_in(programme=club, key="gold", lines=["C-1"], at=at)
+    ana.said("POST", "/purchases", {**SALE, "key": "T-9"}, status=201)
+    assert ana.said("POST", "/loyalty/earn", {"key": "T-9"}, status=201)["points"] == 17
+    found = ana.said("GET", f"/loyalty/programmes/{club.pk}/campaigns/gold")
+    assert told.items() <= found.items()
+    assert [found[name] for name in ("members", "held_out", "reached", "points", "lift")] == [1, 0, 1, 7, None]
+    assert found["why_no_lift"] == "no_hold_out"
+    for path in (f"{club.pk}/campaigns/base", f"{NOBODY}/campaigns", f"{NOBODY}/campaigns/gold"):
+        assert ana.refused("GET", f"/loyalty/programmes/{path}") == (404, "not_found")
+
+
 def test_history_says_why_each_point_came(ana: Program) -> None:
     ana.said("POST", "/loyalty/holds", {"key": "o1", "member": CARD, "points": 4}, status=201)
     pk = ana.said("GET", "/loyalty/members/by-card/C-1")["id"]

@@ -1,11 +1,15 @@
 """A campaign for some: who is in its audience earns, who is held out or outside does not, wherever it is asked."""
 
+import re
 from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
 
 from querencia.customers import actions as customers
 from querencia.customers.models import Score, ScoreCell
@@ -20,6 +24,7 @@ from querencia.loyalty.queries.lift import Figures, figures
 from querencia.loyalty.queries.quoting import quote
 from tests.loyalty import shop
 from tests.loyalty.shop import AT
+from tests.web.test_pages import somebody, text
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -182,3 +187,39 @@ def test_tiers_lists_and_tables_have_audiences_too(programme: Programme) -> None
 def test_what_is_no_audience_is_refused(wrong: Any) -> None:
     with pytest.raises(ValueError, match="audience"):
         read({**rule(), "audience": wrong}, key="back")
+
+
+def test_the_pages_make_a_campaign_fill_its_list_and_say_what_it_brings(programme: Programme, settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    manager: Client = somebody("manager")
+    ana, bruno = shop.member(programme), shop.member(programme, "bruno")
+    scored(ana)
+    shop.buys(ana, 2_000, at=timezone.now() - 60 * DAY)
+    path = f"/loyalty/{programme.pk}/rules/"
+    assert 'name="for_stages" value="late"' in text(manager.get(f"{path}?from=come-back"))
+    told = {"title": "Back", "points": 5, "every": "purchase", "round": "down", "for_stages": ["late", "left"]}
+    told |= {"for_grows": "on", "held_out": "0"}
+    review = text(manager.post(path, told))
+    assert "for members who are: Late or Left" in review
+    assert "it would have given 5 points more" in review
+    seal = re.search(r'name="sure" value="(\w+)"', review)
+    assert seal
+    manager.post(path, {**told, "sure": seal[1]})
+    assert list(AudienceMember.objects.values_list("customer_id", flat=True)) == [ana.customer_id]
+    page = text(manager.get(f"/loyalty/{programme.pk}/campaigns/back/"))
+    assert "Nobody has earned by it yet." in page
+    assert "No hold-out, so no lift can be told" in page
+    assert "keeps its audience" in text(manager.get(f"{path}back/"))
+    scored(bruno)
+    manager.post(f"/loyalty/{programme.pk}/campaigns/back/refresh/")
+    assert AudienceMember.objects.count() == 2
+    publish(programme, at=timezone.now(), chosen=rule(list=True))
+    here = f"/loyalty/{programme.pk}/campaigns/chosen/"
+    assert "Nobody is on it yet" in text(manager.get(here))
+    file = SimpleUploadedFile("list.csv", f"clave;nombre\n{ana.customer.key};Ana\nwho;Nobody\n".encode())
+    answer = text(manager.post(f"{here}list/", {"lines": bruno.card_number, "file": file}, follow=True))
+    assert "2 members came in." in answer
+    assert "1 line names nobody who is a member: who" in answer
+    assert "Too few to tell." in answer
+    assert "Name one member at least." in text(manager.post(f"{here}list/", {}, follow=True))
+    assert manager.post(f"/loyalty/{programme.pk}/campaigns/back/list/", {"lines": "x"}).status_code == 404

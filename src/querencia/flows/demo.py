@@ -91,6 +91,7 @@ def build(*, is_simulated: bool, password: str, at: datetime, folder: Path, hear
     run = measuring.run(at=at)
     if run.status != Run.Status.DONE:
         raise NotBuilt(measured.why(run))
+    demo_programme.win_back(at=at)
 
 
 def _open(is_simulated: bool, password: str) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 # Nothing that looks like anything else: no 0 and O, no 1, I and L. Their number is prime, so that the last character
 # tells every single slip and every two that changed places.
@@ -33,14 +33,14 @@ def written(code: str) -> str:
     return "-".join(code[start : start + GROUP] for start in range(0, len(code), GROUP))
 
 
-def read_lines(text: str) -> Sequence[tuple[int, str]]:
+def read_lines(text: str, headings: Collection[str] = HEADINGS) -> Sequence[tuple[int, str]]:
     """The codes of a CSV file (the first of each line), with the numbers of their lines; a heading is left out."""
     found = []
     sample = text.partition("\n")[0]
     reader = csv.reader(text.splitlines(), delimiter=";" if ";" in sample else ",")
     for row in reader:
         code = row[0].strip() if row else ""
-        is_heading = reader.line_num == 1 and code.lower() in HEADINGS
+        is_heading = reader.line_num == 1 and code.lower() in headings
         if code and not is_heading:
             found.append((reader.line_num, code))
     return found

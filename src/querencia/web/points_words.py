@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from babel.lists import format_list
@@ -10,13 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from querencia.common import money
-from querencia.loyalty.earning import plainly
+from querencia.customers.models.scores import Segment, Stage
+from querencia.loyalty.earning import Audience, plainly, read_audience
 from querencia.loyalty.models import ExpiryNotice
 from querencia.loyalty.queries import Balance
 from querencia.loyalty.queries.standings import Place
 from querencia.loyalty.queries.telling import Told
 from querencia.loyalty.rewards import said_in
-from querencia.web.templatetags.house import day, exact, language, locale, number, weekday_name
+from querencia.web.templatetags.house import day, exact, language, locale, number, percent, weekday_name
 
 
 def points(count: int) -> str:
@@ -157,10 +158,34 @@ def terms(document: Mapping[str, Any], currency: str, names: Mapping[str, str]) 
         said.append(_("in the month of the member's birthday"))
     if picked.more:
         said.append(_("if %(condition)s") % {"condition": picked.more})
+    if document.get("audience"):
+        said += audience(document["audience"], names)
     if document.get("lines"):
         said.append(_("for articles with %(condition)s") % {"condition": document["lines"]})
     said += _limits(document)
     return said
+
+
+def audience(document: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    """For whom a campaign is, and how many are held out."""
+    return audience_of(read_audience(document), names)
+
+
+def audience_of(known: Audience, names: Mapping[str, str]) -> list[str]:
+    """The same of one that was read."""
+    of = {
+        _("of class %(which)s"): [str(name) for name in known.classes],
+        _("who are: %(which)s"): [str(Stage(name).label) for name in known.stages],
+        _("in the segment: %(which)s"): [str(Segment(name).label) for name in known.segments],
+        _("in the tier %(which)s"): [names.get(key, key) for key in known.tiers],
+    }
+    said = [words % {"which": listed(which, "or")} for words, which in of.items() if which]
+    if known.is_listed:
+        said.append(_("on its list"))
+    parts = [_("for members %(which)s") % {"which": ", ".join(said)}] if said else []
+    if known.held_out:
+        parts.append(_("%(share)s are held out by lot") % {"share": percent(known.held_out / 100)})
+    return parts
 
 
 def _limits(document: Mapping[str, Any]) -> list[str]:
@@ -238,9 +263,9 @@ def standing(place: Place, currency: str) -> list[str]:
     return said
 
 
-def listed(words: Sequence[str]) -> str:
-    """a, b and c."""
-    return str(format_list(list(words), locale=locale()))
+def listed(words: Sequence[str], style: Literal["standard", "or"] = "standard") -> str:
+    """a, b and c; with the style ``or``: a, b or c."""
+    return str(format_list(list(words), style=style, locale=locale()))
 
 
 def _language() -> str:

@@ -2,6 +2,7 @@
 same function serves live earning, the dry run, the back-test and refunds."""
 
 from querencia.loyalty.earning.audience import Audience, BadAudience
+from querencia.loyalty.earning.audience import read as read_audience
 from querencia.loyalty.earning.conditions import BadCondition, Condition
 from querencia.loyalty.earning.evaluation import Effect, Outcome, evaluate
 from querencia.loyalty.earning.facts import DISCOUNT, GOODS, NOWHERE, SHIPPING, TAX, Facts, Line, Places, Snapshot
@@ -28,4 +29,5 @@ __all__ = [
     "Snapshot",
     "evaluate",
     "read",
+    "read_audience",
 ]

@@ -74,7 +74,7 @@ class Lift:
 class Figures:
     """Persons: ``members`` in the audience, of whom the lot held some out; ``reached``: who earned by it. ``points``
     are those granted, before what came back with goods; ``cost`` in minor units. Without a ``lift``, ``why`` there is
-    none: no_hold_out, planned, or few, with the ``reason`` in a sentence."""
+    none: no_hold_out, planned, nothing (nobody has bought yet), or few, with the ``reason`` in a sentence."""
 
     members: int
     reached: int
@@ -106,6 +106,8 @@ def figures(programme: Programme, campaign: Campaign, *, at: datetime) -> Figure
     gates = enough({"contacted": treated[0], "control": out[0]})
     if closed := [gate.reason for gate in gates if not gate.is_open]:
         return replace(found, why="few", reason=closed[0])
+    if not any(row[1] for row in (treated, out)):
+        return replace(found, why="nothing")
     shares = [Arm.of_shares(int(row[0]), float(row[1])) for row in (treated, out)]
     spend = [Arm.of_sums(int(row[0]), float(row[2]), float(row[3])) for row in (treated, out)]
     return replace(found, why="", lift=Lift(start, end, _compared(*shares), _compared(*spend)))

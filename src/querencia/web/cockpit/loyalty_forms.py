@@ -13,6 +13,7 @@ from querencia.common import money
 from querencia.loyalty.earning import plainly
 from querencia.loyalty.models import Programme
 from querencia.web import points_words
+from querencia.web.cockpit import audience_forms
 from querencia.web.templatetags.house import weekday_name
 
 TIERS_MAX = 5
@@ -141,10 +142,13 @@ class RuleForm(forms.Form):
         currency: str,
         names: Mapping[str, str],
         partners: Mapping[str, str] | None = None,
+        asks_audience: bool = False,
         **more: Any,
     ) -> None:
         super().__init__(*given, **more)
-        self.kept: dict[str, Any] = {}
+        self.asks_audience = asks_audience
+        if asks_audience:
+            audience_forms.add_to(self, names)
         self.fields["per"] = MoneyField(currency=currency, label=gettext("For each"), required=False, min_value=0)
         self.fields["amount_min"] = MoneyField(
             currency=currency, label=gettext("Only from a purchase of"), required=False
@@ -174,12 +178,14 @@ class RuleForm(forms.Form):
             self.add_error("cap_points", gettext("Say how many points, and over which time."))
         if found.get("starts_on") and found.get("ends_on") and found["starts_on"] >= found["ends_on"]:
             self.add_error("ends_on", gettext("It has to begin before it ends."))
+        if self.asks_audience and (problem := audience_forms.problem(found)):
+            self.add_error("for_list", problem)
         return found
 
     def document(self, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The rule as it is published. What the form does not show of the version before stays."""
         given = self.cleaned_data
-        kept = {name: value for name, value in (before or {}).items() if name in ("lines", "group", "stacking")}
+        kept = {name: value for name, value in (before or {}).items() if name in self._kept()}
         kept |= {"priority": before["priority"]} if before and before.get("priority") else {}
         then: dict[str, Any] = {"points": given["points"]}
         if given["every"] == "money":
@@ -202,7 +208,12 @@ class RuleForm(forms.Form):
         for name, part in (("starts_on", "from"), ("ends_on", "until")):
             if given[name]:
                 said[part] = given[name].isoformat()
+        if self.asks_audience and (audience := audience_forms.document(given)):
+            said["audience"] = audience
         return said
+
+    def _kept(self) -> tuple[str, ...]:
+        return ("lines", "group", "stacking", *([] if self.asks_audience else ["audience"]))
 
     def chosen(self) -> plainly.Chosen:
         given = self.cleaned_data
@@ -239,6 +250,7 @@ def rule_initial(document: Mapping[str, Any]) -> dict[str, Any]:
         "budget": (document.get("budget") or {}).get("points"),
         "starts_on": document.get("from", ""),
         "ends_on": document.get("until", ""),
+        **audience_forms.initial(document.get("audience")),
     }
 
 

@@ -17,7 +17,7 @@ from querencia.business.queries import business
 from querencia.common.time import now
 from querencia.loyalty import actions
 from querencia.loyalty.models import Programme
-from querencia.loyalty.queries import health, partners, rules
+from querencia.loyalty.queries import audiences, health, partners, rules
 from querencia.loyalty.queries import trial as trials
 from querencia.loyalty.queries.programmes import is_running
 from querencia.loyalty.queries.standings import scheme_of
@@ -116,10 +116,18 @@ def rule(request: Request, pk: int, key: str = "") -> HttpResponse:
     before = history[0].document if history else {}
     scheme = scheme_of(programme, at=now())
     names = dict(scheme[1].names) if scheme else {}
+    is_frozen = key in audiences.begun(programme, at=now())
     begun = before or campaigns.template(request.GET.get("from", ""), programme)
     start = rule_initial(begun) if begun else {"every": "money", "round": "down", "points": 1}
     known = {each.key: each.name for each in partners.partners(programme)}
-    form = RuleForm(request.POST or None, initial=start, currency=programme.currency, names=names, partners=known)
+    form = RuleForm(
+        request.POST or None,
+        initial=start,
+        currency=programme.currency,
+        names=names,
+        partners=known,
+        asks_audience=not is_frozen,
+    )
     review = None
     if request.method == "POST" and form.is_valid():
         document = form.document(before)
@@ -136,6 +144,8 @@ def rule(request: Request, pk: int, key: str = "") -> HttpResponse:
     changed = bool(review and request.POST.get("sure"))
     context = {"programme": programme, "form": form, "key": key, "history": told, "before": before}
     context |= {"review": review, "was_changed": changed}
+    kept = before.get("audience") if is_frozen else None
+    context["audience"] = points_words.audience(kept, names) if kept else []
     return render(request, "cockpit/loyalty_rule.html", context)
 
 

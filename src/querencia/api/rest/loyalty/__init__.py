@@ -1,6 +1,7 @@
 """Loyalty: programmes, members and their points, for tills and shops."""
 
 from querencia.api.rest.loyalty import (
+    campaigns,
     closes,
     friends,
     gestures,
@@ -15,5 +16,5 @@ from querencia.api.rest.loyalty import (
 
 ROUTERS = (
     *(programmes.router, members.router, points.router, holds.router, friends.router),
-    *(rewards.router, vouchers.router, gestures.router, closes.router, partners.router),
+    *(rewards.router, vouchers.router, gestures.router, closes.router, partners.router, campaigns.router),
 )

@@ -140,7 +140,7 @@ class Quoted(Told):
     points: int
     rules: list[RuleQuoted]
     passed_over: dict[str, str]
-    """Rules that would give nothing, and why: validity, condition, nothing, beaten, cap."""
+    """Rules that would give nothing, and why: validity, audience, held_out, condition, nothing, beaten, cap."""
     available: int | None
     """What the member can spend now; null without a member."""
     is_affordable: bool
