@@ -79,7 +79,10 @@ class _Earning:
         self.ends: dict[date, datetime | None] = {}
         self.joined: dict[int, date] = {}
         # Where rules are for some members only: who is in which audience, and all records of each person.
-        self.audiences = Audiences.of(book.programme, book.head_of) if self.rules.has_audiences else None
+        is_for_some = self.rules.has_audiences and any(
+            rule.audience for each in self.fit for rule in self.rules.in_force(each.at)
+        )
+        self.audiences = Audiences.of(book.programme, book.head_of) if is_for_some else None
         self.nodes: dict[int, list[int]] = {}
         for customer, head in book.head_of.items() if self.audiences else ():
             self.nodes.setdefault(head, []).append(customer)

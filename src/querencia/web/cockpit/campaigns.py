@@ -191,7 +191,11 @@ def _headline(programme: Programme, row: queries.Campaign, told: Figures) -> str
     if told.lift is None:
         reached = ngettext("%(count)s member earned by it.", "%(count)s members earned by it.", told.reached)
         return reached % {"count": number(told.reached)}
-    spend, share = told.lift.spend, told.lift.share
+    return _of_lift(programme, row, told.lift)
+
+
+def _of_lift(programme: Programme, row: queries.Campaign, lift: Lift) -> str:
+    spend, share = lift.spend, lift.share
     if spend.is_sure:
         more = {"amount": exact(abs(spend.more), programme.currency)}
         if spend.more > 0:
@@ -202,6 +206,8 @@ def _headline(programme: Programme, row: queries.Campaign, told: Figures) -> str
         if share.more > 0:
             return _("Of a hundred it is for, %(points)s more bought than of those held out.") % points
         return _("Of a hundred it is for, %(points)s fewer bought than of those held out.") % points
+    if row.state == queries.ENDED:
+        return _("That it brought anything does not show: what differs may be chance.")
     return _("That it brings anything does not show yet: what differs may be chance.")
 
 
@@ -241,6 +247,14 @@ def _brought(programme: Programme, told: Figures) -> str:
         "cost": exact(told.cost, programme.currency),
         "members": number(treated),
     }
+    if not spend.is_sure:
+        return (
+            _(
+                "With all %(members)s it was for that may be anything between %(low)s and %(high)s in purchases; the "
+                "points it gave cost %(cost)s."
+            )
+            % facts
+        )
     return (
         _(
             "With all %(members)s it was for that is %(more)s in purchases, with 95%% confidence between %(low)s and "
