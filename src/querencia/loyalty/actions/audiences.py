@@ -14,12 +14,14 @@ from querencia.customers.models import Customer, Identifier
 from querencia.customers.queries import persons, records
 from querencia.loyalty.earning import Rule
 from querencia.loyalty.earning.audience import is_drawn_out
+from querencia.loyalty.ledger.rows import insert
 from querencia.loyalty.models import Audience, AudienceMember, Programme
 from querencia.loyalty.queries import audiences, naming
 from querencia.loyalty.queries.programmes import members_of
 from querencia.loyalty.rulebook import Rulebook, Version
 
 TOGETHER = 5_000
+COLUMNS = ("audience_id", "customer_id", "since", "is_held_out")
 REACHED = (Identifier.Kind.PHONE, Identifier.Kind.EMAIL)
 
 
@@ -111,20 +113,10 @@ def _take_in(drawn: Audience, rule: Rule, people: Iterator[int], since: datetime
     added, inside = 0, set(audiences.heads_in(drawn))
     share = rule.audience.held_out if rule.audience else 0
     for some in batched(people, TOGETHER, strict=False):
-        heads = persons.heads(some)
-        new = [person for person in some if heads[person] not in inside]
-        AudienceMember.objects.bulk_create(
-            [
-                AudienceMember(
-                    audience=drawn,
-                    customer_id=person,
-                    since=since,
-                    is_held_out=is_drawn_out(drawn.programme_id, rule.key, person, share),
-                )
-                for person in new
-            ],
-            ignore_conflicts=True,
-        )
+        heads = persons.heads(some) if inside else {}
+        new = [person for person in some if heads.get(person) not in inside]
+        rows = ((drawn.pk, person, since, is_drawn_out(drawn.programme_id, rule.key, person, share)) for person in new)
+        insert(AudienceMember, COLUMNS, rows)  # nobody else does: the audience is locked
         added += len(new)
     return added
 

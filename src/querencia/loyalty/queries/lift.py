@@ -31,17 +31,17 @@ PERSONS = f"""
     )"""
 SPENT = f"""
     WITH {PERSONS}, node AS (
-        SELECT head, since, head AS customer_id FROM person
-        UNION SELECT p.head, p.since, c.id FROM person p JOIN {CUSTOMER} c ON c.person_id = p.head
+        SELECT head, is_held_out, since, head AS customer_id FROM person
+        UNION ALL SELECT p.head, p.is_held_out, p.since, c.id FROM person p JOIN {CUSTOMER} c ON c.person_id = p.head
+            WHERE c.id <> p.head
     ), spent AS (
-        SELECT n.head, CAST(sum(u.amount) AS double precision) AS amount,
-            max(CASE WHEN u.amount > 0 THEN 1 ELSE 0 END) AS bought
-        FROM node n JOIN {PURCHASE} u ON u.customer_id = n.customer_id AND u.at >= n.since
-        WHERE u.at >= %s AND u.at < %s AND u.currency = %s GROUP BY n.head
+        SELECT n.head, n.is_held_out, CAST(coalesce(sum(u.amount), 0) AS double precision) AS amount,
+            coalesce(max(CASE WHEN u.amount > 0 THEN 1 ELSE 0 END), 0) AS bought
+        FROM node n LEFT JOIN {PURCHASE} u ON u.customer_id = n.customer_id AND u.at >= n.since
+            AND u.at >= %s AND u.at < %s AND u.currency = %s
+        GROUP BY n.head, n.is_held_out
     )
-    SELECT p.is_held_out, count(*), coalesce(sum(s.bought), 0), coalesce(sum(s.amount), 0),
-        coalesce(sum(s.amount * s.amount), 0)
-    FROM person p LEFT JOIN spent s ON s.head = p.head GROUP BY p.is_held_out"""
+    SELECT is_held_out, count(*), sum(bought), sum(amount), sum(amount * amount) FROM spent GROUP BY is_held_out"""
 
 
 @dataclass(frozen=True, slots=True)
