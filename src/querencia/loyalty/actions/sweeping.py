@@ -2,6 +2,7 @@
 """Book what time has done: points that can be spent now, holds that lapsed, points that lapsed. What is usable is
 decided when it is read; this only keeps the books, once for each lot, however late it comes."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
+from querencia.common.database import listed, within
 from querencia.customers import kinds
 from querencia.loyalty.actions.notices import put_off
 from querencia.loyalty.ledger import Book, dating
@@ -17,7 +19,7 @@ from querencia.loyalty.ledger.telling import tell
 from querencia.loyalty.models import Allocation, Entry, Hold, Lot, Member, Programme
 from querencia.loyalty.models.ledger import ACCOUNTS
 
-LOTS = 50_000
+LOTS, FOUND = 50_000, 2_000_000
 PEOPLE = 1_000
 ENTRY, LOT, MEMBER, ALLOCATION = (model._meta.db_table for model in (Entry, Lot, Member, Allocation))
 DUE = "loyalty_due"
@@ -47,7 +49,6 @@ class _Step:
     """Which lots are due, and what is written of each."""
 
     kind: str
-    due: Q
     due_sql: str
     key: str
     accounts: str  # columns of an entry, and what goes into them
@@ -59,7 +60,6 @@ class _Step:
 
 _ACTIVATE = _Step(
     kind="activate",
-    due=Q(is_active=False),
     due_sql="NOT l.is_active AND l.available_at <= %s",
     key="'activate:' || d.lot_id",
     accounts="pending, active",
@@ -70,7 +70,6 @@ _ACTIVATE = _Step(
 )
 _EXPIRE = _Step(
     kind="expire",
-    due=Q(remaining__gt=0),
     due_sql="l.remaining > 0 AND l.expires_at <= %s",
     key="'expire:' || d.lot_id || ':' || d.turns",
     accounts="pending, active, expired",
@@ -83,22 +82,33 @@ _EXPIRE = _Step(
 
 
 def _in_pieces(programme: Programme, at: datetime, step: _Step) -> int:
+    """What is due is looked for once, and each piece of it anew under the members' locks."""
     total = 0
-    moment = "available_at" if step is _ACTIVATE else "expires_at"
-    while True:
-        with transaction.atomic():
-            due = Lot.objects.filter(step.due, member__programme=programme, **{f"{moment}__lte": at})
-            found = list(due.order_by(moment, "pk").values_list("pk", "member_id")[:LOTS])
-            if not found:
-                return total
-            total += _book(programme, at, step, found)
+    while found := _look_for(programme, at, step):
+        for start in range(0, len(found), LOTS):
+            with transaction.atomic():
+                total += _book(programme, at, step, found[start : start + LOTS].tolist())
+        if len(found) < FOUND:
+            break
+    return total
 
 
-def _book(programme: Programme, at: datetime, step: _Step, found: Sequence[tuple[int, int]]) -> int:
-    _lock({member for _lot, member in found})
+def _look_for(programme: Programme, at: datetime, step: _Step) -> "array[int]":
+    """Lots that are due, by member: the rows of one lie close to each other."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT l.id FROM {LOT} l JOIN {MEMBER} m ON m.id = l.member_id "
+            f"WHERE m.programme_id = %s AND {step.due_sql} ORDER BY l.member_id, l.id LIMIT {FOUND}",
+            [programme.pk, connection.ops.adapt_datetimefield_value(at)],
+        )
+        return array("q", (pk for (pk,) in cursor))
+
+
+def _book(programme: Programme, at: datetime, step: _Step, lot_ids: Sequence[int]) -> int:
+    _lock(lot_ids)
     moment = connection.ops.adapt_datetimefield_value(at)
     recorded = connection.ops.adapt_datetimefield_value(dating.recorded_at(programme.pk, at))
-    _list_due(step, [lot for lot, _member in found], moment)
+    _list_due(step, lot_ids, moment)
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {ENTRY} (id, programme_id, member_id, kind, key, at, recorded_at, detail, {step.accounts}, "
@@ -132,38 +142,35 @@ def _others(accounts: str) -> list[str]:
     return [name for name in ACCOUNTS if name not in accounts.split(", ")]
 
 
-def _lock(member_ids: set[int]) -> None:
+def _lock(lot_ids: Sequence[int]) -> None:
     """The members, in the order in which everybody takes them. SQLite has one writer anyway."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT id FROM {MEMBER} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [sorted(member_ids)]
+                f"SELECT id FROM {MEMBER} WHERE id IN (SELECT member_id FROM {LOT} WHERE {within('id')}) "
+                "ORDER BY id FOR NO KEY UPDATE",
+                [listed(lot_ids)],
             )
 
 
 def _list_due(step: _Step, lot_ids: Sequence[int], moment: Any) -> None:
     """What is due of these lots, now that they are locked, each with the id of its entry to be."""
-    columns = "l.id AS lot_id, l.member_id, l.remaining, l.is_active, l.turns"
+    is_postgresql = connection.vendor == "postgresql"
+    entry = (
+        f"nextval(pg_get_serial_sequence('{ENTRY}', 'id'))"
+        if is_postgresql
+        else f"(SELECT coalesce(max(id), 0) FROM {ENTRY}) + row_number() OVER (ORDER BY l.id)"
+    )
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {DUE}")
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                f"CREATE TEMP TABLE {DUE} ON COMMIT DROP AS SELECT {columns}, "
-                f"nextval(pg_get_serial_sequence('{ENTRY}', 'id')) AS entry_id FROM {LOT} l "
-                f"WHERE l.id = ANY(%s) AND {step.due_sql}",
-                [list(lot_ids), moment],
-            )
-            cursor.execute(f"ANALYZE {DUE}")
-            return
-        cursor.execute("CREATE TEMP TABLE IF NOT EXISTS loyalty_asked (id integer PRIMARY KEY)")
-        cursor.execute("DELETE FROM loyalty_asked")
-        connection.connection.executemany("INSERT INTO loyalty_asked VALUES (?)", [(pk,) for pk in lot_ids])
         cursor.execute(
-            f"CREATE TEMP TABLE {DUE} AS SELECT {columns}, "
-            f"(SELECT coalesce(max(id), 0) FROM {ENTRY}) + row_number() OVER (ORDER BY l.id) AS entry_id "
-            f"FROM {LOT} l WHERE l.id IN (SELECT id FROM loyalty_asked) AND {step.due_sql}",
-            [moment],
+            f"CREATE TEMP TABLE {DUE} {'ON COMMIT DROP' if is_postgresql else ''} AS "
+            "SELECT l.id AS lot_id, l.member_id, l.remaining, l.is_active, l.turns, "
+            f"{entry} AS entry_id FROM {LOT} l WHERE {within('l.id')} AND {step.due_sql}",
+            [listed(lot_ids), moment],
         )
+        if is_postgresql:
+            cursor.execute(f"ANALYZE {DUE}")
 
 
 def _release(programme: Programme, at: datetime) -> int:

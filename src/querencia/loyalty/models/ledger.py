@@ -70,7 +70,7 @@ class Entry(models.Model):
         ADJUST = "adjust", _("Corrected")
 
     programme = models.ForeignKey(Programme, models.PROTECT, related_name="entries", db_index=False, **HELD)
-    member = models.ForeignKey(Member, models.PROTECT, related_name="entries", db_index=False)
+    member = models.ForeignKey(Member, models.PROTECT, related_name="entries", db_index=False, **HELD)
     kind = models.CharField(_("kind"), max_length=9, choices=Kind)
     key = models.CharField(_("key"), max_length=200)
     at = models.DateTimeField(_("when"))  # when it happened: of a purchase, when it was bought
@@ -190,7 +190,7 @@ class Allocation(models.Model):
     ``redeemed`` what was spent: their sums by lot are its whole story."""
 
     entry = models.ForeignKey(Entry, models.PROTECT, related_name="allocations", db_index=False, **HELD)
-    lot = models.ForeignKey(Lot, models.PROTECT, related_name="allocations")
+    lot = models.ForeignKey(Lot, models.PROTECT, related_name="allocations", **HELD)
     hold = models.ForeignKey(Hold, models.PROTECT, null=True, related_name="allocations", db_index=False)
     amount = models.BigIntegerField(default=0)
     held = models.BigIntegerField(default=0)

@@ -71,8 +71,8 @@ def _belongings(programme: Programme) -> Iterator[Difference]:
     yield from _compared(
         "entry",
         ("programme",),
-        f"SELECT e.id, e.programme_id, m.programme_id FROM {ENTRY} e JOIN {MEMBER} m ON m.id = e.member_id "
-        "WHERE m.programme_id = %s",
+        f"SELECT e.id, e.programme_id, coalesce(m.programme_id, 0) FROM {ENTRY} e "
+        f"LEFT JOIN {MEMBER} m ON m.id = e.member_id WHERE e.programme_id = %s",
         programme.pk,
     )
     yield from _compared(
@@ -86,8 +86,8 @@ def _belongings(programme: Programme) -> Iterator[Difference]:
     yield from _compared(
         "allocation",
         ("member",),
-        f"SELECT a.id, l.member_id, coalesce(e.member_id, 0) FROM {MEMBER} m JOIN {LOT} l ON l.member_id = m.id "
-        f"JOIN {ALLOCATION} a ON a.lot_id = l.id LEFT JOIN {ENTRY} e ON e.id = a.entry_id WHERE m.programme_id = %s",
+        f"SELECT a.id, coalesce(l.member_id, 0), e.member_id FROM {ENTRY} e JOIN {ALLOCATION} a ON a.entry_id = e.id "
+        f"LEFT JOIN {LOT} l ON l.id = a.lot_id WHERE e.programme_id = %s",
         programme.pk,
     )
 
