@@ -3,7 +3,7 @@
 decided when it is read; this only keeps the books, once for each lot, however late it comes."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -84,28 +84,32 @@ _EXPIRE = _Step(
 def _in_pieces(programme: Programme, at: datetime, step: _Step) -> int:
     """What is due is looked for once, and each piece of it anew under the members' locks."""
     total = 0
-    while found := _look_for(programme, at, step):
-        for start in range(0, len(found), LOTS):
+    while True:
+        lots, members = _look_for(programme, at, step)
+        for start in range(0, len(lots), LOTS):
             with transaction.atomic():
-                total += _book(programme, at, step, found[start : start + LOTS].tolist())
-        if len(found) < FOUND:
-            break
-    return total
+                _lock(set(members[start : start + LOTS]))
+                total += _book(programme, at, step, lots[start : start + LOTS].tolist())
+        if len(lots) < FOUND:
+            return total
 
 
-def _look_for(programme: Programme, at: datetime, step: _Step) -> "array[int]":
-    """Lots that are due, by member: the rows of one lie close to each other."""
+def _look_for(programme: Programme, at: datetime, step: _Step) -> "tuple[array[int], array[int]]":
+    """Lots that are due and whose they are, by member: the rows of one lie close to each other."""
+    lots, members = array("q"), array("q")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT l.id FROM {LOT} l JOIN {MEMBER} m ON m.id = l.member_id "
+            f"SELECT l.id, l.member_id FROM {LOT} l JOIN {MEMBER} m ON m.id = l.member_id "
             f"WHERE m.programme_id = %s AND {step.due_sql} ORDER BY l.member_id, l.id LIMIT {FOUND}",
             [programme.pk, connection.ops.adapt_datetimefield_value(at)],
         )
-        return array("q", (pk for (pk,) in cursor))
+        while rows := cursor.fetchmany(LOTS):
+            lots.extend(pk for pk, _member in rows)
+            members.extend(member for _pk, member in rows)
+    return lots, members
 
 
 def _book(programme: Programme, at: datetime, step: _Step, lot_ids: Sequence[int]) -> int:
-    _lock(lot_ids)
     moment = connection.ops.adapt_datetimefield_value(at)
     recorded = connection.ops.adapt_datetimefield_value(dating.recorded_at(programme.pk, at))
     _list_due(step, lot_ids, moment)
@@ -142,14 +146,12 @@ def _others(accounts: str) -> list[str]:
     return [name for name in ACCOUNTS if name not in accounts.split(", ")]
 
 
-def _lock(lot_ids: Sequence[int]) -> None:
-    """The members, in the order in which everybody takes them. SQLite has one writer anyway."""
+def _lock(member_ids: Collection[int]) -> None:
+    """In the order in which everybody takes them. SQLite has one writer anyway."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT id FROM {MEMBER} WHERE id IN (SELECT member_id FROM {LOT} WHERE {within('id')}) "
-                "ORDER BY id FOR NO KEY UPDATE",
-                [listed(lot_ids)],
+                f"SELECT id FROM {MEMBER} WHERE {within('id')} ORDER BY id FOR NO KEY UPDATE", [sorted(member_ids)]
             )
 
 
