@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from querencia.common.database import among, execute
+from querencia.common.database import among, array, execute, is_postgresql
 from querencia.customers.models import Event, Outbox
 
 ROWS = 1_000
@@ -113,8 +113,8 @@ def _given(events: Sequence[NewEvent], at: datetime) -> tuple[str, list[Any]]:
         [event.key for event in events],
         [json.dumps(dict(event.properties)) for event in events],
     ]
-    if connection.vendor == "postgresql":
-        return UNNEST, columns
+    if is_postgresql():
+        return UNNEST, [array(column) for column in columns]
     places = ", ".join([f"({', '.join(['%s'] * len(columns))})"] * len(events))
     return f"VALUES {places}", list(chain.from_iterable(zip(*columns, strict=True)))
 

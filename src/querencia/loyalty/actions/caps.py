@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from django.db import connection
 
-from querencia.common.database import execute, listed, select, within
+from querencia.common.database import array, execute, is_postgresql, listed, select, within
 from querencia.loyalty.earning import Outcome, Rule
 from querencia.loyalty.expiry import period_starts
 from querencia.loyalty.ledger import Book, Purse
@@ -76,9 +76,9 @@ class Caps:
         known = "ON CONFLICT (member_id, rule, per, starts_on) DO UPDATE SET points = excluded.points"
         if not rows:
             return
-        if connection.vendor == "postgresql":
+        if is_postgresql():
             lists = "%s::bigint[], %s::text[], %s::text[], %s::date[], %s::bigint[]"
-            given = [list(column) for column in zip(*rows, strict=True)]
+            given = [array(column) for column in zip(*rows, strict=True)]
             execute(f"{insert} SELECT * FROM unnest({lists}) {known}", given)
             return
         with connection.cursor() as cursor:

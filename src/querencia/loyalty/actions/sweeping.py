@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
-from querencia.common.database import listed, within
+from querencia.common.database import is_postgresql, listed, within
 from querencia.customers import kinds
 from querencia.loyalty.actions.notices import put_off
 from querencia.loyalty.ledger import Book, dating
@@ -148,7 +148,7 @@ def _others(accounts: str) -> list[str]:
 
 def _lock(member_ids: Collection[int]) -> None:
     """In the order in which everybody takes them. SQLite has one writer anyway."""
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT id FROM {MEMBER} WHERE {within('id')} ORDER BY id FOR NO KEY UPDATE", [sorted(member_ids)]
@@ -157,21 +157,21 @@ def _lock(member_ids: Collection[int]) -> None:
 
 def _list_due(step: _Step, lot_ids: Sequence[int], moment: Any) -> None:
     """What is due of these lots, now that they are locked, each with the id of its entry to be."""
-    is_postgresql = connection.vendor == "postgresql"
+    on_postgresql = is_postgresql()
     entry = (
         f"nextval(pg_get_serial_sequence('{ENTRY}', 'id'))"
-        if is_postgresql
+        if on_postgresql
         else f"(SELECT coalesce(max(id), 0) FROM {ENTRY}) + row_number() OVER (ORDER BY l.id)"
     )
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {DUE}")
         cursor.execute(
-            f"CREATE TEMP TABLE {DUE} {'ON COMMIT DROP' if is_postgresql else ''} AS "
+            f"CREATE TEMP TABLE {DUE} {'ON COMMIT DROP' if on_postgresql else ''} AS "
             "SELECT l.id AS lot_id, l.member_id, l.remaining, l.is_active, l.turns, "
             f"{entry} AS entry_id FROM {LOT} l WHERE {within('l.id')} AND {step.due_sql}",
             [listed(lot_ids), moment],
         )
-        if is_postgresql:
+        if on_postgresql:
             cursor.execute(f"ANALYZE {DUE}")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection
 
-from querencia.common.database import listed, within
+from querencia.common.database import is_postgresql, listed, within
 from querencia.common.time import local_day
 from querencia.customers.queries import persons
 from querencia.loyalty import allocation, expiry, models
@@ -105,7 +105,7 @@ class Book:
             asked = f"SELECT customer_id FROM {members} WHERE {within('id')}"
             wanted |= {row[0] for row in reading.select(asked, [listed(ids)])}
         self.head_of = persons.together(wanted)
-        lock = " FOR NO KEY UPDATE" if connection.vendor == "postgresql" else ""
+        lock = " FOR NO KEY UPDATE" if is_postgresql() else ""
         held = (
             f"SELECT id, customer_id, joined_at, left_at, {', '.join(OF_MEMBER)} FROM {members} "
             f"WHERE programme_id = %s AND {within('customer_id')} ORDER BY id{lock}"

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, models
 from pydantic_core import to_json
 
-from querencia.common.database import execute, listed, select, within
+from querencia.common.database import array, execute, is_postgresql, listed, select, within
 from querencia.loyalty.models import Hold
 from querencia.loyalty.models.ledger import ACCOUNTS
 
@@ -127,7 +127,7 @@ class Ids:
 
 def reserve(wanted: Mapping[Ids, int]) -> None:
     """Have so many ids of each fetched at once."""
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         drawn = " UNION ALL ".join(
             f"SELECT {place}, nextval((SELECT pg_get_serial_sequence('{ids.table}', 'id'))) FROM generate_series(1, %s)"
             for place, ids in enumerate(wanted)
@@ -143,7 +143,7 @@ def reserve(wanted: Mapping[Ids, int]) -> None:
 def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     table, names = model._meta.db_table, ", ".join(columns)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
+        if is_postgresql():
             with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
@@ -160,13 +160,13 @@ def update(model: type[models.Model], columns: Sequence[str], rows: Sequence[tup
     if not rows:
         return
     table = model._meta.db_table
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         kinds = [TYPES[model._meta.get_field(name).get_internal_type()] for name in columns]
         lists = ", ".join(f"%s::{kind}[]" for kind in ("bigint", *kinds))
         sets = ", ".join(f"{name} = v.{name}" for name in columns)
         statement = f"UPDATE {table} t SET {sets} FROM unnest({lists}) v(id, {', '.join(columns)}) WHERE t.id = v.id"
         for some in batched(rows, ROWS, strict=False):
-            execute(statement, [list(column) for column in zip(*some, strict=True)])
+            execute(statement, [array(column) for column in zip(*some, strict=True)])
         return
     sets = ", ".join(f"{name} = ?" for name in columns)
     with connection.cursor():
