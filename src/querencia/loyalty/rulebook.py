@@ -72,8 +72,10 @@ class Rulebook:
         return [(each, _rule_of(each)) for each in order if each.document]
 
     @classmethod
-    def of(cls, programme: Programme) -> "Rulebook":
-        return _made(tuple(sorted(reading.select(VERSIONS, [programme.pk] * 2))))
+    def of(cls, programme: Programme | int) -> "Rulebook":
+        """Of a programme, or of the one with that id."""
+        pk = programme if isinstance(programme, int) else programme.pk
+        return _made(tuple(sorted(reading.select(VERSIONS, [pk] * 2))))
 
     def in_force(self, moment: datetime, *, mark: int | None = None) -> tuple[Rule, ...]:
         """The rules of a moment, by key. ``mark``: as they were known when the newest version had that id."""

@@ -9,7 +9,7 @@ from django.db import DEFAULT_DB_ALIAS, models
 
 from querencia.common.database import select
 
-__all__ = ["document", "instances", "moment", "select", "table"]
+__all__ = ["document", "instances", "moment", "select", "table", "values"]
 
 type Row = tuple[Any, ...]
 
@@ -35,14 +35,14 @@ def instances[Model: models.Model](model: type[Model], condition: str, given: Se
     fields = model._meta.concrete_fields
     names = ", ".join(str(field.column) for field in fields)
     rows = select(f"SELECT {names} FROM {table(model)} WHERE {condition}", given)  # noqa: S608
-    return [made(model, row) for row in rows]
+    attributes = [field.attname for field in fields]
+    return [model.from_db(DEFAULT_DB_ALIAS, attributes, values(model, row)) for row in rows]
 
 
-def made[Model: models.Model](model: type[Model], row: Row) -> Model:
-    """An object of a row with all its columns."""
+def values(model: type[models.Model], row: Row) -> list[Any]:
+    """What a row with all columns says, as attributes have it."""
     fields = model._meta.concrete_fields
-    values = [READ.get(type(field), _as_it_is)(value) for field, value in zip(fields, row, strict=True)]
-    return model.from_db(DEFAULT_DB_ALIAS, [field.attname for field in fields], values)
+    return [READ.get(type(field), _as_it_is)(value) for field, value in zip(fields, row, strict=True)]
 
 
 def _as_it_is(value: Any) -> Any:

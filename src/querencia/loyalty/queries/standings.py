@@ -183,11 +183,12 @@ class Place:
 def progress(members: Sequence[Member], *, at: datetime) -> dict[int, Place]:
     """By member, in a few questions however many they are; nobody of programmes without tiers."""
     found: dict[int, Place] = {}
-    for programme in programmes():
-        mine = [member.pk for member in members if member.programme_id == programme.pk]
-        known = Rulebook.of(programme).scheme(at) if mine else None
+    of = {pk: Rulebook.of(pk).scheme(at) for pk in {member.programme_id for member in members}}
+    for programme in programmes() if any(of.values()) else ():
+        known = of.get(programme.pk)
         if known is None:
             continue
+        mine = [member.pk for member in members if member.programme_id == programme.pk]
         scheme, people = known[1], people_of(mine)
         for pk, each in zip(mine, stands(programme, scheme, [people[pk] for pk in mine], at=at), strict=True):
             ahead = tiers.progress(scheme, each.standing, rolling=each.rolling, kept=each.kept)
