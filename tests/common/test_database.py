@@ -8,12 +8,24 @@ import pytest
 from querencia.common.database import array, is_postgresql, listed, select, within
 
 pytestmark = pytest.mark.django_db
-ODD = ['a "quoted" word', "back\\slash\\", "{1,2}", "", "NULL", "null", " blank ", "two\nlines", "ñ – 日本", "it's", "%s"]
+ODD = [
+    'a "quoted" word',
+    "back\\slash\\",
+    "{1,2}",
+    "",
+    "NULL",
+    "null",
+    " blank ",
+    "two\nlines",
+    "ñ – 日本",
+    "it's",
+    "%s",
+]
 
 
 def test_texts_of_any_kind_are_found_among_others() -> None:
     for text in ODD:
-        asked = f"SELECT t.v FROM (SELECT %s AS v) t WHERE {within('t.v', 'text')}"  # noqa: S608
+        asked = f"SELECT t.v FROM (SELECT %s AS v) t WHERE {within('t.v', 'text')}"
         assert select(asked, [text, listed([*ODD, "another"])]) == [(text,)]
         assert select(asked, [text, listed([each for each in ODD if each != text])]) == []
 
@@ -31,7 +43,7 @@ def test_texts_of_any_kind_are_found_among_others() -> None:
 def test_lists_of_every_kind_arrive_as_they_were(kind: str, values: list[Any]) -> None:
     if not is_postgresql():
         pytest.skip("SQLite has no lists of its own")
-    rows = select(f"SELECT v FROM unnest(%s::{kind}[]) WITH ORDINALITY t(v, n) ORDER BY n", [array(values)])  # noqa: S608
+    rows = select(f"SELECT v FROM unnest(%s::{kind}[]) WITH ORDINALITY t(v, n) ORDER BY n", [array(values)])
     assert [value for (value,) in rows] == values
 
 

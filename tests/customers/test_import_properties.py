@@ -197,6 +197,7 @@ def as_csv(rows: Sequence[Sequence[Any]], header: Sequence[str] = HEADER) -> str
     return "\n".join(",".join(map(str, cells)) for cells in [header, *rows]) + "\n"
 
 
+@pytest.mark.slow
 @FEW
 @given(rows=numbered)
 def test_lines_that_share_a_number_are_one_purchase(rows: list[tuple[int, datetime, int, str, int]]) -> None:
@@ -265,6 +266,7 @@ def test_a_log_without_numbers_may_be_shuffled_too(rows: list[tuple[str, datetim
 RUBBISH = ("", "0", "null", "-", "x", "2024-02-30", "1.2.3", "12,5,0", "∞", "31/12/2999", "1e99", "99999999999999999")
 
 
+@pytest.mark.slow
 @FEW
 @given(
     rows=st.lists(

@@ -293,6 +293,7 @@ def another_process(imported: Import, moment: str, number: str) -> Iterator["sub
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("moment", "number"), MOMENTS)
 def test_killed_at_any_moment_and_started_again(moment: str, number: str, tmp_path: Path, small_batches: None) -> None:
     rows = log(1_200)
@@ -324,6 +325,7 @@ def test_killed_at_any_moment_and_started_again(moment: str, number: str, tmp_pa
     assert len(path_of_rejects.read_text().splitlines()) == 8
 
 
+@pytest.mark.slow
 def test_a_file_that_was_read_is_needed_no_more_and_one_that_was_not_must_be_the_same(
     tmp_path: Path, small_batches: None
 ) -> None:
@@ -346,6 +348,7 @@ def test_a_file_that_was_read_is_needed_no_more_and_one_that_was_not_must_be_the
     assert Purchase.objects.count() == 1_200
 
 
+@pytest.mark.slow
 def test_nobody_works_on_an_import_that_another_process_works_on(tmp_path: Path, small_batches: None) -> None:
     path = written(tmp_path, log(1_200))
     imported = register(path)

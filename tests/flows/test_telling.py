@@ -75,6 +75,7 @@ def test_people_get_a_page_that_stands_alone(ana: Customer, language: str, words
         assert outside not in page
 
 
+@pytest.mark.slow
 def test_a_person_with_very_many_events_takes_no_more_memory(ana: Customer) -> None:
     def record(number: int) -> int:
         first = Event.objects.count()

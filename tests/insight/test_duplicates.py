@@ -49,6 +49,7 @@ def found(table: Any, **how: Any) -> dict[tuple[int, int], float]:
     return {(first, second): sure for first, second, sure in duplicates.propose(table, **how).fetchall()}
 
 
+@pytest.mark.slow
 def test_who_was_written_down_twice_is_found_and_hardly_anybody_else() -> None:
     pairs = found(town(), probability_min=0.5)
     right = {(number, 1_000 + number) for number in range(1, 41)}
@@ -58,6 +59,7 @@ def test_who_was_written_down_twice_is_found_and_hardly_anybody_else() -> None:
     assert all(0.5 <= sure <= 1 for sure in pairs.values())
 
 
+@pytest.mark.slow
 def test_namesakes_are_no_pairs_where_nobody_was_written_down_twice() -> None:
     shares = {"en": 0.5, "es": 0.3, "pt": 0.2}
     people = simulate.people(2_357, seed=1997, languages=shares, adults_on=date(2026, 1, 1))

@@ -282,6 +282,7 @@ def test_where_customers_differ_the_curve_is_used_and_worth_more_than_one_rate_s
     assert found.new_value_one_rate < found.new_value.low
 
 
+@pytest.mark.slow
 def test_the_shares_of_the_best_and_the_oldest_hold_as_often_as_they_say() -> None:
     random, covered, old = np.random.default_rng(13), 0, 0
     # Of a lognormal with σ = 1 the best fifth has Φ(1 - z₀.₈) = Φ(0.158) = 0.563.

@@ -273,6 +273,7 @@ def test_the_interval_holds_what_it_states() -> None:
     assert made.coverage >= 0.8
 
 
+@pytest.mark.slow
 def test_a_log_too_large_to_take_out_is_counted_in_its_engine(
     cdnow: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,6 +332,7 @@ def test_how_much_is_judged_by_itself(cdnow: pl.DataFrame) -> None:
     assert losses[made.amount.name] < 1
 
 
+@pytest.mark.slow
 def test_customers_whose_amounts_are_their_own_are_told_apart() -> None:
     random = np.random.default_rng(6)
     rows = []
@@ -355,6 +357,7 @@ def test_a_log_without_money_expects_none() -> None:
     assert pl.from_arrow(made.table().collect().to_arrow())["expected_spend"].sum() == 0  # type: ignore[union-attr,call-overload,index]
 
 
+@pytest.mark.slow
 def test_of_very_many_customers_some_are_tried_and_all_are_answered(
     cdnow: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

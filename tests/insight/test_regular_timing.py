@@ -107,6 +107,7 @@ def simulated(k: int, n: int, age: float, seed: int) -> tuple[Groups, float, np.
     return Groups(frequency, recency, np.full(n, age), np.ones(n)), logs, later
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 3])
 def test_regularity_and_parameters_come_back_from_data_they_made(k: int) -> None:
     made, logs, later = simulated(k, 8_000, 200.0, seed=k)
@@ -160,6 +161,7 @@ def summary() -> pl.DataFrame:
     return rfm.summary(tables.purchases(cdnow(), columns=CDNOW_COLUMNS, currency="USD"), as_of=CDNOW_END)
 
 
+@pytest.mark.slow
 def test_resampling_agrees_with_the_curvature(summary: pl.DataFrame) -> None:
     """Two roads to the same uncertainty: customers drawn anew, and the shape of the likelihood at its summit."""
     model = BetaGeoModel(time_unit_days=7).fit(summary)

@@ -128,6 +128,7 @@ def test_chosen_customers_are_refused(shared_data: Path) -> None:
         uplift.UpliftModel().fit(table, covariates=[], arm="Mens E-Mail")
 
 
+@pytest.mark.slow
 def test_a_fair_lot_is_refused_as_seldom_as_it_should() -> None:
     worse = 0
     for seed in range(200):
@@ -150,6 +151,7 @@ def test_a_known_chance_makes_uneven_arms_comparable() -> None:
     assert model.effect_mean_.low < 0.075 < model.effect_mean_.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", ["best", "boosted", "linear"])
 def test_learners_find_the_truth_they_were_not_told(base: Any) -> None:
     table = simulated(6_000)

@@ -105,6 +105,7 @@ def test_only_the_late_and_those_who_left_lately_are_at_stake(trading: None) -> 
             assert (getattr(cell, f"{name}_min"), getattr(cell, f"{name}_max")) == (min(values), max(values)), name
 
 
+@pytest.mark.slow
 def test_the_day_is_measured_as_the_scores_say(trading: None) -> None:
     done()
     measure = queries.latest_measure()
