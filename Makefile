@@ -16,8 +16,7 @@ COMPILE = $(UV) pip compile pyproject.toml --group dev --python-version 3.13 --u
 PORT ?= 8000
 # They wait for processes, for the disk and for the browser half of their time.
 CORES := $(shell nproc 2>/dev/null || echo 2)
-SLOW_TOGETHER := $(shell echo $$(($(CORES) * 2)))
-BROWSERS := $(shell echo $$(($(CORES) * 3 / 2)))
+TOGETHER := $(shell echo $$(($(CORES) * 2)))
 MESSAGES := $(wildcard src/querencia/locale/*/LC_MESSAGES/*.po src/querencia/insight/locale/*/LC_MESSAGES/*.po)
 
 .PHONY: help setup demo test test-slow test-browser test-engines check bench bench-identity accuracy screenshots messages lock clean
@@ -34,10 +33,10 @@ test: $(READY) ## Run the tests that need no service (DATABASE_URL=... runs them
 	@$(PYTHON) -m pytest -q -n auto --maxprocesses 8 --dist worksteal $(TESTS)
 
 test-slow: $(READY) ## Run what starts, kills and races whole processes, too (TESTS=tests/measures: only those)
-	@$(PYTHON) -m pytest -q -n $(SLOW_TOGETHER) --dist worksteal -m "slow and not browser and not engines" $(TESTS)
+	@$(PYTHON) -m pytest -q -n $(TOGETHER) --dist worksteal -m "slow and not browser and not engines" $(TESTS)
 
 test-browser: $(READY) ## Walk the pages in a real Chromium
-	@$(PYTHON) -m pytest -q -n $(BROWSERS) --dist worksteal -m browser
+	@$(PYTHON) -m pytest -q -n $(TOGETHER) --dist worksteal -m browser
 
 test-engines: $(ENGINES)/.ready ## The same figures on Spark (needs Java 17) and on a warehouse's table
 	@command -v java >/dev/null || { echo "Spark needs Java 17 or later (Debian: openjdk-17-jre-headless)."; exit 1; }
