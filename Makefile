@@ -17,6 +17,7 @@ PORT ?= 8000
 # They wait for processes, for the disk and for the browser half of their time.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 TOGETHER := $(shell echo $$(($(CORES) * 2)))
+BROWSERS := $(shell echo $$(($(CORES) * 3 / 2)))
 MESSAGES := $(wildcard src/querencia/locale/*/LC_MESSAGES/*.po src/querencia/insight/locale/*/LC_MESSAGES/*.po)
 
 .PHONY: help setup demo test test-slow test-browser test-engines check bench bench-identity accuracy screenshots messages lock clean
@@ -36,7 +37,7 @@ test-slow: $(READY) ## Run what starts, kills and races whole processes, too (TE
 	@$(PYTHON) -m pytest -q -n $(TOGETHER) --dist worksteal -m "slow and not browser and not engines" $(TESTS)
 
 test-browser: $(READY) ## Walk the pages in a real Chromium
-	@$(PYTHON) -m pytest -q -n $(TOGETHER) --dist worksteal -m browser
+	@$(PYTHON) -m pytest -q -n $(BROWSERS) --dist worksteal -m browser
 
 test-engines: $(ENGINES)/.ready ## The same figures on Spark (needs Java 17) and on a warehouse's table
 	@command -v java >/dev/null || { echo "Spark needs Java 17 or later (Debian: openjdk-17-jre-headless)."; exit 1; }
