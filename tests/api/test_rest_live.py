@@ -49,7 +49,8 @@ from querencia.loyalty import actions
 from querencia.loyalty.models import ReferralCode, Reward
 at = datetime(2025, 12, 1, tzinfo=UTC)
 made = actions.create_programme(business=business(), name="Club", at=at, starts_at=at)
-actions.publish_rules(programme=made, documents={"base": {"then": {"points": 1, "per": 10}}}, at=at)
+rules = {"base": {"then": {"points": 1, "per": 10}}, "autumn": {"then": {"points": 1}, "budget": {"points": 9}}}
+actions.publish_rules(programme=made, documents=rules, at=at)
 terms = {"kind": "amount", "name": {"en": "Two off"}, "points": 4, "amount": 200}
 actions.publish_rewards(programme=made, documents={key: terms for key in ("a", "b", "c")}, at=at)
 actions.share_code(reward=Reward.objects.get(key="a"), code="7KQ2-MX4D-9RWB", uses_max=None, at=at)

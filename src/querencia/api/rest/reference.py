@@ -16,7 +16,7 @@ from querencia.api.rest.openapi import document
 from querencia.api.rest.problems import KINDS
 
 # What stands in addresses of examples; where nothing is said, a number.
-EXAMPLES = {"kind": "customer_key", "value": "K-1001", "name": "loyal", "card_number": "2026-0042"}
+EXAMPLES = {"kind": "customer_key", "value": "K-1001", "name": "loyal", "card_number": "2026-0042", "key": "autumn"}
 
 
 @dataclass(frozen=True)
