@@ -3,6 +3,7 @@
 import re
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -101,6 +102,10 @@ def test_until_it_begins_an_audience_is_drawn_anew_and_then_it_is_frozen(program
     assert members == [("back", bruno.customer_id), ("grows", ana.customer_id), ("grows", bruno.customer_id)]
     scored(ana)
     assert actions.keep_audiences(programme=programme, at=AT + DAY) == {"grows": 0}
+    # The worker asks every hour: once a day it is done.
+    hours = [AT + 2 * DAY + timedelta(hours=hour) for hour in range(48)]
+    done = [at for at in hours if actions.keep_audiences(programme=programme, at=at)]
+    assert [at.astimezone(ZoneInfo(programme.time_zone)).hour for at in done[1:]] == [23, 23]
     with pytest.raises(ValidationError, match="keeps its audience"):
         publish(programme, at=AT + DAY, back={**planned, "audience": {"segments": ["loyal"]}})
     with pytest.raises(ValidationError, match="no tier is called gold"):

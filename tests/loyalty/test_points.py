@@ -6,8 +6,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from querencia.customers.actions.purchases import NewLine
-from querencia.loyalty import actions, queries
-from querencia.loyalty.models import Entry, Lot, Partner, Programme
+from querencia.loyalty import actions, allocation, queries
+from querencia.loyalty.models import Allocation, Entry, Lot, Partner, Programme
 from tests.loyalty import shop
 from tests.loyalty.shop import AT
 
@@ -68,6 +68,24 @@ def test_the_sweep_books_each_lot_once_and_changes_no_balance(programme: Program
     assert nothing_left[0] == nothing_left[1]
     assert sorted(Entry.objects.filter(kind="expire").values_list("expired", flat=True)) == [50, 50, 70, 70]
     assert Entry.objects.filter(kind="activate").count() == 4
+
+
+def test_of_many_lots_those_are_taken_that_would_be_if_all_were_read(programme: Programme) -> None:
+    ana = shop.member(programme)
+    for number, months in enumerate((3, 1, 0, 2, 1, 5)):
+        shop.change(programme, expiry_count=months, expiry_unit="month", pending_days=20 * (number == 3))
+        shop.earns(ana, 1_000 + 700 * number, at=AT + timedelta(hours=number))
+    for at in (AT + DAY, AT + 21 * DAY, AT + 40 * DAY):
+        for points in (1, 14, 23, 9):
+            usable = [lot for lot in Lot.objects.filter(member=ana) if allocation.is_usable(lot, at)]
+            first = {lot.pk: part for lot, part in allocation.allocate(usable, points)}
+            key = f"{at:%d}-{points}"
+            [held] = actions.hold(programme=programme, holds=[actions.NewHold(ana.pk, key, points)], at=at)
+            taken = {each.lot_id: -each.amount for each in Allocation.objects.filter(entry__key=f"hold:{key}")}
+            actions.capture(programme=programme, captures=[actions.Capture(key)], at=at)
+            assert (held.result, taken) in (("created", first), ("insufficient", {}))
+            assert (held.result == "created") == (sum(first.values()) == points)
+            assert shop.is_right(programme)
 
 
 def test_what_lapses_soonest_is_spent_first_and_what_never_does_last(programme: Programme) -> None:

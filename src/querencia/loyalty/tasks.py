@@ -19,7 +19,8 @@ def keep_books() -> None:
 
 @db_periodic_task(crontab(minute="57"))  # type: ignore[untyped-decorator]
 def draw_audiences() -> None:
-    """Every hour, the last before midnight: who belongs to campaigns that begin, or that take members in as they go."""
+    """Every hour, of which the last of a day where the programme is does it: who belongs to campaigns that begin, or
+    that take members in as they go."""
     at = now()
     for programme in begun(at=at):
         actions.keep_audiences(programme=programme, at=at)

@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import batched
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
 from querencia.business.queries import business
 from querencia.common.database import among
-from querencia.common.time import local_day
 from querencia.customers.models import Customer, Identifier
 from querencia.customers.queries import persons, records
 from querencia.loyalty.earning import Rule
@@ -21,6 +21,7 @@ from querencia.loyalty.queries.programmes import members_of
 from querencia.loyalty.rulebook import Rulebook, Version
 
 TOGETHER = 5_000
+DAY, LAST_HOUR = timedelta(days=1), 23
 COLUMNS = ("audience_id", "customer_id", "since", "is_held_out")
 REACHED = (Identifier.Kind.PHONE, Identifier.Kind.EMAIL)
 
@@ -57,13 +58,21 @@ def draw(*, programme: Programme, keys: Iterable[str], frozen: Collection[str], 
 
 def keep_audiences(*, programme: Programme, at: datetime) -> dict[str, int]:
     """Draw what is due: campaigns that have not begun, those that grow, and those for everybody (new members are in
-    them at once; here they are counted). However often it is called, what is frozen changes by nothing else."""
-    frozen, today = audiences.begun(programme, at=at), local_day(at, programme.time_zone)
+    them at once; here they are counted): each in the last hour of the day where the programme is, or when that was
+    missed. However often it is called, what is frozen changes by nothing else."""
+    frozen, here = audiences.begun(programme, at=at), at.astimezone(ZoneInfo(programme.time_zone))
+    drawn_at = dict(Audience.objects.filter(programme=programme).values_list("rule", "drawn_at"))
     due = []
     for _version, rule in _current(programme).values():
-        if rule.audience is None or rule.audience.is_listed or (rule.ends_on is not None and rule.ends_on <= today):
+        if (
+            rule.audience is None
+            or rule.audience.is_listed
+            or (rule.ends_on is not None and rule.ends_on <= here.date())
+        ):
             continue
-        if rule.key not in frozen or rule.audience.grows or rule.audience.is_everybody:
+        changes = rule.key not in frozen or rule.audience.grows or rule.audience.is_everybody
+        was = drawn_at.get(rule.key)
+        if changes and (here.hour == LAST_HOUR or was is None or at - was >= DAY):
             due.append(rule.key)
     return draw(programme=programme, keys=due, frozen=frozen, at=at)
 

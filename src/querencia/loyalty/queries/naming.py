@@ -8,10 +8,10 @@ from django.db.models import Q
 from querencia.common.database import listed, select, within
 from querencia.loyalty import cards
 from querencia.loyalty.ledger import reading
-from querencia.loyalty.models import Entry, Hold, Member, Programme
+from querencia.loyalty.models import Hold, Member, Programme
 from querencia.loyalty.queries.programmes import members_of
 
-ENTRY, HOLD = (model._meta.db_table for model in (Entry, Hold))
+HOLD = Hold._meta.db_table
 
 
 def by_id(member_ids: Iterable[int]) -> dict[int, Member]:
