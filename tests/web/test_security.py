@@ -33,11 +33,6 @@ SHOP = {"name": "Ferretería Ana", "currency": "EUR", "time_zone": "Europe/Madri
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def ana() -> Staff:
     return actions.set_up(business=SHOP, owner={"email": "ana@example.org", "password": PASSWORD, "name": "Ana"})[1]
